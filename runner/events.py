@@ -1,0 +1,374 @@
+"""The facts of a run: a closed set of events, and their JSON form.
+
+An event says what happened, in the past tense, and why: `reason` is a code with the values that
+decided it. The journal keeps each with its number in the run and its time (`Record`). Events are
+versioned JSON without NUL, lone surrogates or NaN; a secret's value is never in one.
+
+`node` is the id of an instance, `web[eu]`; the node that undoes it is `undo:web[eu]`. Times are
+seconds since 1970 as floats.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rflow.compiler.plan import Json
+
+EVENT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why: a code (see `runner.reasons`) and the values that decided it."""
+
+    code: str
+    values: dict[str, Json] = field(default_factory=dict)
+
+
+NO_REASON = Reason("")
+
+
+# -- the run -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated:
+    """A run exists.
+
+    `args` are the bound arguments but for secret ones, which are in `sealed` (name → sealed
+    text). `overrides` are inputs of nodes given for this run: node → input → value. `triggers`
+    are the values of each trigger; `trigger` says how the run came about: `{kind, name?, …}`.
+    `loops` is the expansion: loop id → key of the loop around it ("" for none) → elements.
+    """
+
+    run: str
+    plan: str
+    flow: str
+    stage: str | None
+    kind: Literal["release", "rollback"]
+    name: str
+    description: str
+    by: str
+    trigger: dict[str, Json]
+    triggers: dict[str, dict[str, Json]]
+    args: dict[str, Json]
+    sealed: dict[str, str]
+    overrides: dict[str, dict[str, Json]]
+    loops: dict[str, dict[str, list[Json]]]
+    seed: int
+    directory: str = ""
+    rerun_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeld:
+    """The run cannot start yet: queued behind another."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """Execution began. `guard` marks the processes that it starts, see `runner.guard`."""
+
+    guard: str
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """Another process went on with the run."""
+
+    guard: str
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class RunRenamed:
+    """Its name or description was edited."""
+
+    name: str
+    description: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Somebody cancelled the run; `rollback` undoes what it did. The second ends `finally`."""
+
+    by: str
+    rollback: bool = False
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """The run goes on from these nodes; all behind them runs again. `overrides` as above."""
+
+    by: str
+    nodes: tuple[str, ...]
+    overrides: dict[str, dict[str, Json]] = field(default_factory=dict)
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStarted:
+    """The run left its main part: it undoes, runs `on failure`, or runs `finally`."""
+
+    phase: Literal["main", "undo", "failure", "finally"]
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """It is over. `warnings` are nodes that failed with `continue on failure`."""
+
+    status: Literal["success", "failed", "cancelled"]
+    outputs: dict[str, Json] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    reason: Reason = NO_REASON
+
+
+# -- nodes and attempts ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An attempt is about to begin; `inputs` with secrets masked. `key` stays the same when an
+    attempt that was cut off is started again."""
+
+    node: str
+    attempt: int
+    key: str
+    inputs: dict[str, Json] = field(default_factory=dict)
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """The attempt is about to change `resource` from `before` to `after`."""
+
+    node: str
+    attempt: int
+    resource: str
+    before: Json
+    after: Json
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSucceeded:
+    """The attempt, and with it the node, ended well; secret outputs are in `sealed`.
+
+    `recovered`: known from asking, after a crash, whether it had taken effect.
+    """
+
+    node: str
+    attempt: int
+    outputs: dict[str, Json] = field(default_factory=dict)
+    sealed: dict[str, str] = field(default_factory=dict)
+    recovered: bool = False
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """The attempt failed. `error` is `{message, retry: bool, code?, detail?}`."""
+
+    node: str
+    attempt: int
+    error: dict[str, Json]
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLost:
+    """The runner died while the attempt was going on; what it did is not known."""
+
+    node: str
+    attempt: int
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """The next attempt begins at `due`."""
+
+    node: str
+    attempt: int
+    due: float
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The attempt waits, without a worker, for `wait` until `due`."""
+
+    node: str
+    attempt: int
+    wait: str
+    due: float
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """What a parked attempt waited for has come; it goes on."""
+
+    node: str
+    attempt: int
+    wait: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHeld:
+    """The node could start but for a lock, a window or a freeze."""
+
+    node: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSkipped:
+    """It does not run: its condition did not hold, or (for an undo) there is nothing to do."""
+
+    node: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed:
+    """It failed for good."""
+
+    node: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCancelled:
+    """It was ended, or never started, since the run failed or was cancelled."""
+
+    node: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """A gate waits for people until `due`. `slice` is the digest of what it binds to, `binds`
+    what that digest is made from, for showing a difference when it is asked again."""
+
+    node: str
+    round: int
+    slice: str
+    binds: dict[str, Json]
+    due: float
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Somebody approved or rejected."""
+
+    node: str
+    round: int
+    by: str
+    decision: Literal["approve", "reject"]
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAsked:
+    """After a crash nobody can tell what the attempt did: a person must say."""
+
+    node: str
+    attempt: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAnswered:
+    """What a person said of an attempt that was cut off: run it again, or it is done, or failed."""
+
+    node: str
+    attempt: int
+    by: str
+    answer: Literal["redo", "done", "fail"]
+
+
+Event = (
+    RunCreated
+    | RunHeld
+    | RunStarted
+    | RunResumed
+    | RunRenamed
+    | CancelRequested
+    | RetryRequested
+    | PhaseStarted
+    | RunEnded
+    | AttemptStarted
+    | Intended
+    | AttemptSucceeded
+    | AttemptFailed
+    | AttemptLost
+    | RetryScheduled
+    | Parked
+    | Woke
+    | NodeHeld
+    | NodeSkipped
+    | NodeFailed
+    | NodeCancelled
+    | ApprovalAsked
+    | Decided
+    | PersonAsked
+    | PersonAnswered
+)
+
+KINDS: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__args__}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event in the journal: its number in the run, from 1, and when it was written."""
+
+    number: int
+    at: float
+    event: Event
+
+
+_FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in KINDS.values()}
+_REASONED = {cls for cls, names in _FIELDS.items() if "reason" in names}
+_TUPLES = {RetryRequested: "nodes", RunEnded: "warnings"}
+
+
+def encode(event: Event) -> str:
+    """The event's body as JSON; the kind is stored beside it. ValueError for what JSON or the
+    journal cannot hold (NaN, NUL, lone surrogates)."""
+    cls = type(event)
+    body: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS[cls]}
+    if cls in _REASONED:
+        reason: Reason = body["reason"]
+        if reason is NO_REASON:
+            del body["reason"]
+        else:
+            body["reason"] = [reason.code, reason.values] if reason.values else [reason.code]
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if "\\u0000" in text:
+        raise ValueError("an event cannot hold a NUL character")
+    text.encode()  # UnicodeEncodeError, a ValueError, on lone surrogates
+    return text
+
+
+def decode(kind: str, text: str) -> Event:
+    """The event of this kind with this body; ValueError for a kind that is not known."""
+    cls: Any = KINDS.get(kind)
+    if cls is None:
+        raise ValueError(f"an event of kind {kind!r} is not known to this version of rflow")
+    body = json.loads(text)
+    if cls in _REASONED:
+        body["reason"] = Reason(*body["reason"]) if "reason" in body else NO_REASON
+    if (name := _TUPLES.get(cls)) is not None:
+        body[name] = tuple(body[name])
+    event: Event = cls(**body)
+    return event
