@@ -105,6 +105,13 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTimedOut:
+    """The run has been going on for longer than its flow allows; what runs is ended."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class RetryRequested:
     """The run goes on from these nodes; all behind them runs again. `overrides` as above."""
 
@@ -304,6 +311,7 @@ Event = (
     | RunResumed
     | RunRenamed
     | CancelRequested
+    | RunTimedOut
     | RetryRequested
     | PhaseStarted
     | RunEnded
