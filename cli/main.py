@@ -1,0 +1,165 @@
+"""The command line: which commands there are, and what becomes of what they raise.
+
+A command's module is imported when the command is called. `COMMANDS` says where each lives and
+what the overview says of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, NamedTuple
+
+import click
+
+from rflow.cli.command import App, Command, color_option, complain, help_width, write_example
+from rflow.cli.entry import INTERRUPTED, PROBLEMS, USAGE
+from rflow.cli.failure import Failure, Problems
+
+
+class Entry(NamedTuple):
+    """Where a command lives: `module:attribute` in this folder; and its line in the overview."""
+
+    place: str
+    about: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Write flows": {
+        "init": Entry("init:init", "Write a first flow."),
+        "check": Entry("check:check", "Find all mistakes of a flow."),
+        "fmt": Entry("fmt:fmt", "Put a flow into the one form."),
+        "compile": Entry("compile:compile_flow", "Show or write the plan of a flow."),
+        "graph": Entry("compile:graph", "Draw the graph of a flow."),
+        "explain": Entry("explain:explain", "Explain a diagnostic's code."),
+    },
+    "Run them": {
+        "run": Entry("run:run", "Start a run of a flow and watch it."),
+        "resume": Entry("resume:resume", "Go on with a run."),
+        "retry": Entry("retry:retry", "Run the failed part of a run again."),
+        "rerun": Entry("retry:rerun", "Start a new run like an old one."),
+        "cancel": Entry("decide:cancel", "End a run."),
+        "approve": Entry("decide:approve", "Let a run pass a gate."),
+        "reject": Entry("decide:reject", "Refuse to let a run pass a gate."),
+    },
+    "See what happened": {
+        "runs": Entry("runs:runs", "List the runs."),
+        "show": Entry("show:show", "Show a run, or one node of it."),
+        "logs": Entry("logs:logs", "Print the log of a run, or follow it."),
+        "why": Entry("why:why", "Say why a node did, or did not, run."),
+        "rename": Entry("runs:rename", "Change a run's name or description."),
+        "locks": Entry("runs:locks", "List the locks that runs hold."),
+    },
+    "Learn about rflow": {
+        "plugins": Entry("plugins:plugins", "List plugins; show one kind."),
+        "schema": Entry("explain:schema", "Print the JSON Schema of a plan."),
+        "completion": Entry("completion:completion", "Print the completion for a shell."),
+        "version": Entry("explain:version", "Print the version."),
+    },
+}
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+EXAMPLE = """
+rflow init               write a first flow
+rflow check hello.rflow  find its mistakes
+rflow run hello.rflow    run it
+"""
+
+
+class Commands(click.Group):
+    """The group of all commands; each is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, attribute = entry.place.split(":")
+        found = getattr(importlib.import_module(f"rflow.cli.{module}"), attribute)
+        assert isinstance(found, Command | click.Group)
+        return found
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        return super().make_context(*args, **{"terminal_width": help_width(), **extra})
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        from rflow.dsl.diagnostics import closest
+
+        near = closest(name, list(COMMANDS))
+        step = f"did you mean `rflow {near}`?" if near else "`rflow --help` lists the commands"
+        if name.endswith(".rflow"):
+            step = f"to run it: `rflow run {name}`"
+        raise Failure(f"there is no command `{name}`", help=step, exit_code=USAGE)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_example(formatter, EXAMPLE)
+        super().format_help(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.about) for name, entry in commands.items()])
+
+
+@click.group(
+    cls=Commands,
+    name="rflow",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`rflow COMMAND --help` shows an example and the options of each."
+    " Exit codes: 0 fine, 1 problems in the flow, 2 bad usage, 3 the run failed,"
+    " 4 rflow's own fault.",
+)
+@color_option
+@click.version_option(package_name="rflow", message="rflow %(version)s")
+def rflow() -> None:
+    """Release software with flows that are checked before they run."""
+
+
+def invoke(argv: list[str]) -> int:
+    """Run a command; what it raises as a message becomes one, and an exit code."""
+    shared = App(tuple(argv))
+    try:
+        code = rflow.main(args=argv, prog_name="rflow", standalone_mode=False, obj=shared)
+        return code if isinstance(code, int) else 0
+    except Problems as problems:
+        from rflow.dsl.render import render_text
+
+        sys.stdout.flush()
+        sys.stderr.write(render_text(problems.diagnostics, color=shared.err.on, width=shared.width))
+        return PROBLEMS
+    except Failure as failure:
+        complain(failure.message, failure.help, code=failure.code, pen=shared.err)
+        return failure.exit_code
+    except click.UsageError as error:
+        complain(_lower(error.format_message()), _usage_help(error), pen=shared.err)
+        return USAGE
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        complain(_lower(error.format_message()), pen=shared.err)
+        return USAGE
+    except Exception as error:
+        problems_module = sys.modules.get("rflow.runner.problems")
+        if problems_module is None or not isinstance(error, problems_module.Problem):
+            raise
+        problem: Any = error
+        complain(problem.message, problem.help, code=problem.code.id, pen=shared.err)
+        return USAGE
+
+
+def _lower(message: str) -> str:
+    """Messages of click begin with a capital and end with a stop; rflow's do not."""
+    message = message.strip().removesuffix(".")
+    return message[:1].lower() + message[1:]
+
+
+def _usage_help(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "rflow"
+    return f"`{path} --help` shows how it is used"
