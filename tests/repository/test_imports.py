@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugins": ("plugins",),
     "plugins.types": (),
     "plugins.notation": ("plugins.types",),
+    "plugins.host": ("plugins", "dsl.diagnostics"),
     "compiler": ("dsl", "plugins.types", "plugins.notation", "compiler"),
     "runner": (
         "plugins",
@@ -167,7 +168,7 @@ def violations(root: Path) -> list[Violation]:
     names = frozenset(every)
     for module, path in every.items():
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        for line, name in imported(tree, names):
+        for line, name in dict.fromkeys(imported(tree, names)):
             if (text := complaint(module, name)) is not None:
                 found.append(Violation(module, line, text))
         if any(within(module, place) for place in PURE):
