@@ -1,0 +1,36 @@
+"""The kinds that come with rflow, registered as any plugin's are.
+
+The modules here import only what authors of other plugins can: `rflow.plugins`. What is heavy is
+imported where it is used, so that looking at the kinds stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rflow.plugins import Filter, Node, Policy, SecretSource, Trigger
+from rflow.plugins.kinds import filters_lists, filters_logic, filters_text, policies, sources
+from rflow.plugins.kinds.sh import Sh
+from rflow.plugins.kinds.triggers import TRIGGERS
+
+RFLOW_CONTRACT = 1
+
+
+def rflow_node_types() -> Sequence[type[Node]]:
+    return (Sh,)
+
+
+def rflow_trigger_types() -> Sequence[type[Trigger]]:
+    return TRIGGERS
+
+
+def rflow_filters() -> Sequence[Filter]:
+    return (*filters_text.FILTERS, *filters_logic.FILTERS, *filters_lists.FILTERS)
+
+
+def rflow_retry_policies() -> Sequence[type[Policy]]:
+    return policies.POLICIES
+
+
+def rflow_secret_sources() -> Sequence[type[SecretSource]]:
+    return sources.SOURCES

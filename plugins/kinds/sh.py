@@ -1,0 +1,114 @@
+"""`sh`: a script of the flow's own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from rflow.plugins import Context, Doc, Json, Node, NodeError, Program, TakesSecret, Trusted
+
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs=True):
+    """Run a shell script.
+
+    References in the script are data: each value arrives through the environment, quoted for the
+    place where it stands. The script puts out the values that the node declares by writing lines
+    `name=value`, or one JSON object, to the file `$RFLOW_OUTPUT`.
+    """
+
+    script: Annotated[str, Program, TakesSecret, Doc("The script.")]
+    shell: Annotated[
+        list[str],
+        Trusted,
+        Doc("The program that runs it, with its options; the script's file is added."),
+    ] = field(default_factory=lambda: ["/bin/sh", "-eu"])
+    cwd: Annotated[
+        str | None,
+        Trusted,
+        Doc("The folder it runs in; the flow file's own unless said otherwise."),
+    ] = None
+    env: Annotated[
+        dict[str, str], TakesSecret, Doc("Variables of its environment, beside the usual few.")
+    ] = field(default_factory=dict)
+
+    def run(self, ctx: Context) -> dict[str, Json]:
+        output = ctx.scratch / "output"
+        output.write_bytes(b"")
+        run_script(ctx, self.script, self.shell, self.cwd, self.env, output=output)
+        return read_outputs(ctx, output)
+
+
+def run_script(
+    ctx: Context,
+    script: str,
+    shell: list[str],
+    cwd: str | None,
+    env: dict[str, str],
+    *,
+    name: str = "script",
+    output: Path | None = None,
+    capture: bool = False,
+) -> str:
+    """Runs a script of the flow and gives what it printed, if that is captured. NodeError if it
+    does not end with 0."""
+    if not shell:
+        raise NodeError("`shell` is empty: it names the program that runs the script", retry=False)
+    folder = ctx.directory / cwd if cwd else ctx.directory
+    if not folder.is_dir():
+        raise NodeError(f"there is no folder `{cwd or ctx.directory}` to run in", retry=False)
+    for key, value in env.items():
+        if not key or "=" in key or "\0" in key or "\0" in value:
+            raise NodeError(f"{key!r} cannot be a variable of the environment", retry=False)
+    path = ctx.scratch / f"{name}.sh"
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o600)
+    environment = {**ctx.environment(), **env}
+    if output is not None:
+        environment["RFLOW_OUTPUT"] = str(output)
+    done = ctx.process([*shell, str(path)], cwd=folder, env=environment, capture=capture)
+    if done.returncode < 0:
+        raise NodeError(f"the {name} was ended by the signal {-done.returncode}")
+    if done.returncode:
+        raise NodeError(f"the {name} ended with status {done.returncode}")
+    return done.stdout
+
+
+def read_outputs(ctx: Context, path: Path) -> dict[str, Json]:
+    """What a script wrote to its output file: one JSON object, or lines `name=value`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise NodeError(f"the script's outputs cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST:
+        raise NodeError("the script put out more than a million bytes", retry=False)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise NodeError("the script's outputs are not text in UTF-8", retry=False) from None
+    if text.lstrip().startswith("{"):
+        return _json_object(text)
+    found: dict[str, Json] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removesuffix("\r")
+        if not line.strip():
+            continue
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise NodeError(f"line {number} of the script's outputs has no `=`", retry=False)
+        found[name.strip()] = ctx.read_output(name.strip(), value)
+    return found
+
+
+def _json_object(text: str) -> dict[str, Json]:
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NodeError(
+            "the script's outputs begin with `{` and are no JSON", retry=False
+        ) from None
+    return dict(found)

@@ -1,0 +1,94 @@
+"""The secret sources: the environment, files, commands. No message ever contains a value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rflow.plugins import NodeError, SecretSource
+
+_LARGEST = 1_000_000
+
+
+class Environment(SecretSource, name="env"):
+    """A variable of the environment in which rflow runs: `from env "SHOP_DSN"`."""
+
+    def read(self, key: str, base: Path) -> str:
+        value = os.environ.get(key)
+        if value is None:
+            raise NodeError(f"the environment has no variable `{key}`", retry=False)
+        if value == "":
+            raise NodeError(f"the variable `{key}` of the environment is empty", retry=False)
+        return value
+
+
+class File(SecretSource, name="file"):
+    """The content of a file, less a line break at its end: `from file "/run/secrets/token"`.
+    A relative path is relative to the flow's file."""
+
+    def read(self, key: str, base: Path) -> str:
+        path = base / Path(key).expanduser()
+        try:
+            with path.open("rb") as file:
+                content = file.read(_LARGEST + 1)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else None
+            why = why or "it is no path"
+            raise NodeError(f"the file `{key}` cannot be read: {why}", retry=False) from None
+        return _text(content, f"the file `{key}`")
+
+
+class Command(SecretSource, name="command"):
+    """What a program prints, less a line break at its end: `from command "pass show shop/dsn"`.
+
+    The text is split into words as a shell would, and no shell is started. The program runs in
+    the folder of the flow's file, with rflow's environment, for 30 seconds at most.
+    """
+
+    def read(self, key: str, base: Path) -> str:
+        import shlex
+        import subprocess
+
+        try:
+            words = shlex.split(key)
+        except ValueError:
+            raise NodeError("the command has a quote that is not closed", retry=False) from None
+        if not words:
+            raise NodeError("the command is empty", retry=False)
+        name = words[0]
+        try:
+            done = subprocess.run(
+                words,
+                cwd=base,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # it may quote what it was about to print
+                timeout=30,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise NodeError(f"`{name}` did not answer within 30 seconds") from None
+        except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or "it is no command"
+            raise NodeError(f"`{name}` cannot be started: {why}", retry=False) from None
+        if done.returncode:
+            raise NodeError(f"`{name}` ended with status {done.returncode}")
+        return _text(done.stdout, f"what `{name}` printed")
+
+
+def _text(content: bytes, what: str) -> str:
+    if len(content) > _LARGEST:
+        raise NodeError(f"{what} is longer than a million bytes", retry=False)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise NodeError(f"{what} is not text in UTF-8", retry=False) from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise NodeError(f"{what} is empty", retry=False)
+    if "\0" in text:
+        raise NodeError(f"{what} holds a NUL character", retry=False)
+    return text
+
+
+SOURCES = (Environment, File, Command)
