@@ -64,7 +64,7 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Str:
-    """A string; `parts` are literal texts (escapes resolved, block strings dedented) and references.
+    """A string; `parts` are literal texts (escapes resolved, blocks dedented) and references.
 
     `style` is `plain` for `"…"`, `block` for triple quotes, `raw` for `'…'`. The empty string
     has no parts; two literal texts never stand side by side. `offsets[i]` is where part i begins
@@ -79,7 +79,7 @@ class Str:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """`refs.main.sha`, `args.ports.0`, or `it.region` in a lambda: names, and numbers as indexes."""
+    """`refs.main.sha`, `args.ports.0`, `it.region` in a lambda: names, and numbers as indexes."""
 
     parts: tuple[str | int, ...]
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
@@ -153,9 +153,7 @@ class IfExpr:
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
-Expr = (
-    Bool | Int | Float | Duration | Str | Ref | ListExpr | MapExpr | Binary | Unary | IfExpr
-)
+Expr = Bool | Int | Float | Duration | Str | Ref | ListExpr | MapExpr | Binary | Unary | IfExpr
 
 
 # -- types -------------------------------------------------------------------------------------

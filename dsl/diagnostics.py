@@ -80,7 +80,7 @@ class Code:
         message: str,
         *,
         labels: tuple[Label, ...] = (),
-        help: str | None = None,  # noqa: A002 - the word the reader sees
+        help: str | None = None,
         suggestion: str | None = None,
     ) -> Diagnostic:
         """A diagnostic of this code; see `Diagnostic` for the parts."""

@@ -1,0 +1,170 @@
+"""Text → AST: the way for files without mistakes, and the door to the way for the others.
+
+A loop of our own over the tables of the grammar, fed by one compiled pattern, calls the builder
+as soon as a rule is complete: no tree in between, no recursion. What it cannot parse, it leaves
+to `recover`, which reads the file again, slower, and says what is wrong. This module reports
+nothing and never raises for what a file holds.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from dataclasses import replace
+from typing import Any
+
+from rflow.dsl import ast
+from rflow.dsl.build import Builder, comment
+from rflow.dsl.diagnostics import Diagnostic, Source
+from rflow.dsl.strings import BadLiteral
+from rflow.grammar.tables import (
+    ACTIONS,
+    COMMENT,
+    END,
+    ENDS,
+    KEYWORDS,
+    PATTERN,
+    RULES,
+    STARTS,
+    SYMBOLS,
+    UNKNOWN,
+)
+
+TOKENS = re.compile(PATTERN)
+NAME = SYMBOLS.index("NAME")
+STACK_MAX = 100
+"""A stack this low cannot hold more than 100 levels of nesting; above, `recover` counts them."""
+
+_SIMPLE_REF = re.compile(r"\$<([A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z0-9_]++)*+)>")
+
+
+class NotParsed(Exception):
+    """The text is not a file of the language; `recover` finds out why."""
+
+
+def parse(source: Source) -> tuple[ast.Module | None, list[Diagnostic]]:
+    """The tree of a file and all its syntax mistakes, sorted.
+
+    With mistakes, the tree holds what could be read; it is None where nothing could.
+    """
+    try:
+        return parse_fast(source.text), []
+    except (NotParsed, BadLiteral):
+        pass
+    from rflow.dsl.recover import parse_slowly
+
+    return parse_slowly(source)
+
+
+def parse_fast(text: str) -> ast.Module:
+    """The tree of a text without mistakes; NotParsed or BadLiteral for any other."""
+    pause = gc.isenabled()
+    if pause:
+        gc.disable()  # a tree has no cycles: looking for some would take half the time
+    try:
+        builder = FastBuilder(text)
+        module: ast.Module = run(builder, "file", 0, len(text))
+        return finish(builder, module)
+    finally:
+        if pause:
+            gc.enable()
+
+
+def finish(builder: Builder, module: ast.Module) -> ast.Module:
+    """The module with all its comments; doc comments that belong to nothing are among them."""
+    comments = builder.comments
+    for spans in builder.docs.values():
+        comments.extend(comment(builder.text, a, b) for a, b in spans)
+    comments.sort(key=lambda c: c.span)
+    return replace(module, comments=tuple(comments), span=(0, len(builder.text)))
+
+
+def run(builder: Builder, start: str, at: int, end: int) -> Any:
+    """Parse text[at:end] from the start symbol `start`; what its rule's method returns."""
+    text = builder.text
+    actions, rules, keywords = ACTIONS, _bound(builder), KEYWORDS
+    docs: list[ast.Span] = []
+    states, accepting = [STARTS[start]], ENDS[start]
+    values: list[Any] = []
+    row = actions[states[0]]
+    for m in TOKENS.finditer(text, at, end):
+        kind = m.lastindex
+        assert kind is not None
+        span = m.span(kind)
+        if kind == NAME:
+            kind = keywords.get(m[kind], NAME)
+            if kind != NAME and kind not in row:
+                kind = NAME
+        elif kind >= COMMENT:
+            if kind == COMMENT:
+                if is_doc(text, *span):
+                    docs.append(span)
+                else:
+                    builder.comments.append(comment(text, *span))
+                continue
+            if kind == UNKNOWN:
+                raise NotParsed
+        if docs:
+            builder.docs[span[0]] = docs
+            docs = []
+        while True:
+            action = row.get(kind)
+            if action is None:
+                if states[-1] == accepting and kind == END:
+                    return values[-1]
+                raise NotParsed
+            if action >= 0:
+                states.append(action)
+                values.append(span)
+                row = actions[action]
+                if len(states) > STACK_MAX:
+                    raise NotParsed
+                break
+            symbol, size, method = rules[~action]
+            if size:
+                value = method(values[-size:])
+                del values[-size:], states[-size:]
+            else:
+                value = method([])
+            state = actions[states[-1]][symbol]
+            states.append(state)
+            values.append(value)
+            row = actions[state]
+    raise NotParsed
+
+
+def _bound(builder: Builder) -> list[tuple[int, int, Any]]:
+    return [(symbol, size, getattr(builder, name)) for symbol, size, name in RULES]
+
+
+def is_doc(text: str, start: int, end: int) -> bool:
+    """Whether the comment at text[start:end] is a doc comment: `##`, first on its line."""
+    if not text.startswith("##", start) or text.startswith("###", start):
+        return False
+    line = text.rfind("\n", 0, start) + 1
+    return not text[line:start].strip(" \t")
+
+
+class FastBuilder(Builder):
+    """A builder that reads references with the same loop, and each text of one but once."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.simple: dict[str, tuple[str | int, ...] | None] = {}
+
+    def read_ref(self, start: int, end: int) -> ast.Ref:
+        token = self.text[start:end]
+        parts = self.simple.get(token, ())
+        if parts == ():
+            m = _SIMPLE_REF.fullmatch(token)
+            parts = self.path([(start + 2, end - 1)]).parts if m else None
+            self.simple[token] = parts
+        if parts:
+            return ast.Ref(ast.Path(parts, span=(start + 2, end - 1)), (), span=(start, end))
+        head, filters = run(self, "reference", start + 2, end - 1)
+        if isinstance(head, ast.Path) and len(head.parts) == 1 and head.parts[0] in _LITERALS:
+            raise NotParsed
+        return ast.Ref(head, tuple(filters), span=(start, end))
+
+
+_LITERALS = ("true", "false")
