@@ -18,7 +18,9 @@ def all_codes() -> dict[str, Code]:
 
 
 def _of_plugins() -> list[Code]:
-    return []
+    from rflow.plugins.discovery import CODES
+
+    return list(CODES.values())
 
 
 def _of_runner() -> list[Code]:

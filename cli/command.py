@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Any
 
 import click
-
 from rflow.cli import terminal
 from rflow.cli.terminal import Pen
 
 FORMAT_CHOICES = ("text", "json")
+HELP_OPTION: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
 @dataclass
@@ -61,7 +61,7 @@ def note(text: str = "") -> None:
 
 def complain(
     message: str,
-    help: str | None = None,  # noqa: A002 - the word the reader sees
+    help: str | None = None,
     *,
     code: str | None = None,
     pen: Pen | None = None,
@@ -78,8 +78,8 @@ class Command(click.Command):
     """A command whose function returns its exit code, or None for 0."""
 
     def __init__(self, *args: Any, example: str = "", **options: Any) -> None:
-        settings = {"help_option_names": ["-h", "--help"], **options.pop("context_settings", {})}
-        super().__init__(*args, context_settings=settings, **options)
+        options["context_settings"] = {**HELP_OPTION, **options.pop("context_settings", {})}
+        super().__init__(*args, **options)
         self.example = example
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -90,6 +90,22 @@ class Command(click.Command):
         if isinstance(code, int) and code:
             ctx.exit(code)
         return code
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_example(formatter, self.example)
+        super().format_help(ctx, formatter)
+
+
+class Family(click.Group):
+    """A command with commands of its own; without one of them it does something by itself."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, example: str = "", **options: Any) -> None:
+        options["context_settings"] = {**HELP_OPTION, **options.pop("context_settings", {})}
+        options["invoke_without_command"] = True
+        super().__init__(*args, **options)
+        self.example = example
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         write_example(formatter, self.example)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-
 from rflow.cli.command import command
 from rflow.cli.failure import Failure
 

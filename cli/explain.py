@@ -6,7 +6,6 @@ import json
 import sys
 
 import click
-
 from rflow.cli.codes import all_codes
 from rflow.cli.command import app, command, format_option, say
 from rflow.cli.failure import Failure

@@ -12,7 +12,7 @@ class Failure(Exception):
         self,
         message: str,
         *,
-        help: str | None = None,  # noqa: A002 - the word the reader sees
+        help: str | None = None,
         exit_code: int = 2,
         code: str | None = None,
     ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import click
-
 from rflow.cli.command import app, command, note, say
 from rflow.cli.entry import PROBLEMS
 from rflow.cli.failure import Problems

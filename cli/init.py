@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import click
-
 from rflow.cli.command import command, say
 from rflow.cli.failure import Failure
 from rflow.cli.writing import write_file

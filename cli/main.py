@@ -11,10 +11,10 @@ import sys
 from typing import Any, NamedTuple
 
 import click
-
 from rflow.cli.command import App, Command, color_option, complain, help_width, write_example
 from rflow.cli.entry import INTERRUPTED, PROBLEMS, USAGE
 from rflow.cli.failure import Failure, Problems
+from rflow.dsl.diagnostics import Diagnostic
 
 
 class Entry(NamedTuple):
@@ -146,12 +146,30 @@ def invoke(argv: list[str]) -> int:
         complain(_lower(error.format_message()), pen=shared.err)
         return USAGE
     except Exception as error:
-        problems_module = sys.modules.get("rflow.runner.problems")
-        if problems_module is None or not isinstance(error, problems_module.Problem):
-            raise
-        problem: Any = error
-        complain(problem.message, problem.help, code=problem.code.id, pen=shared.err)
+        return _told(error, shared)
+
+
+def _told(error: Exception, shared: App) -> int:
+    """What the plugins or the runner raise on purpose becomes a message; the rest goes on."""
+    raised: Any = error
+    if type(error).__module__ == "rflow.plugins.discovery":
+        return _show(list(raised.diagnostics), shared)
+    if type(error).__module__.startswith("rflow.runner.") and hasattr(error, "help"):
+        complain(raised.message, raised.help, code=_id(raised.code), pen=shared.err)
         return USAGE
+    raise error
+
+
+def _id(code: Any) -> str:
+    return str(getattr(code, "id", code))
+
+
+def _show(diagnostics: list[Diagnostic], shared: App) -> int:
+    from rflow.dsl.render import render_text
+
+    sys.stdout.flush()
+    sys.stderr.write(render_text(diagnostics, color=shared.err.on, width=shared.width))
+    return PROBLEMS
 
 
 def _lower(message: str) -> str:
