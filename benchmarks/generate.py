@@ -57,13 +57,15 @@ def inputs(node: Node) -> dict[str, object]:
         "script": f"./build --service {node.number} --from {first} --jobs 4",
         "cwd": f"services/service-{node.number}",
         "env": {"LEVEL": "info", "SOURCE": second},
-        "shell": "/bin/sh",
+        "shell": ["/bin/sh", "-eu"],
     }
 
 
 def written(value: object) -> str:
     if isinstance(value, dict):
         return "{ " + "  ".join(f"{key} = {written(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
     text = str(value)
     return text if text.startswith("$<") and text.count("$<") == 1 else f'"{text}"'
 
@@ -97,6 +99,8 @@ def yaml(count: int) -> Iterator[str]:
             if isinstance(value, dict):
                 yield f"      {name}:\n"
                 yield from (f'        {key}: "{item}"\n' for key, item in value.items())
+            elif isinstance(value, list):
+                yield f"      {name}: [{', '.join(map(written, value))}]\n"
             else:
                 yield f'      {name}: "{value}"\n'
         yield "    timeout: 5m\n"
