@@ -168,7 +168,7 @@ def _facts(spec: NodeSpec) -> Iterable[str]:
     elif spec.repeatable or (not spec.effect and not spec.needs_contract):
         yield "After a crash: it is started again."
     else:
-        yield "After a crash: it is started again if the node has a `retry`; else a person is asked."
+        yield "After a crash: started again if the node has a `retry`, else a person is asked."
     if spec.retry:
         yield f"Retries: {spec.retry.attempts} attempts, {spec.retry.policy}."
     if spec.timeout_s:

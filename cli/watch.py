@@ -108,7 +108,7 @@ class Lines:
                 for line in self._tail.ended(event.node):
                     self._log(event.node, line)
             self._board.apply(record)
-            if isinstance(event, ev.AttemptStarted) or isinstance(event, ev.Woke):
+            if isinstance(event, ev.AttemptStarted | ev.Woke):
                 self._tail.started(event.node, event.attempt)
             said = narration.line(record, self._board.run)
             if said is not None:

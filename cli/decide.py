@@ -1,0 +1,81 @@
+"""`rflow approve`, `rflow reject`, `rflow cancel`: what people say to a run that goes on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+from rflow.cli.command import command, say
+from rflow.cli.target import as_option, find_run, open_state, person, state_option
+
+APPROVE_EXAMPLE = """
+rflow approve                                     the only run that waits
+rflow approve 7k2m go_live --as oncall@example.com --reason "metrics are fine"
+"""
+REJECT_EXAMPLE = """
+rflow reject 7k2m go_live --reason "error rate is up"
+"""
+CANCEL_EXAMPLE = """
+rflow cancel 7k2m               end it, then run its `finally`
+rflow cancel 7k2m --rollback    and undo what it did
+"""
+
+reason_option = click.option("--reason", default="", help="Why; it is kept with the decision.")
+
+
+@command("approve", example=APPROVE_EXAMPLE)
+@click.argument("run", required=False)
+@click.argument("node", required=False)
+@as_option
+@reason_option
+@state_option
+def approve(
+    run: str | None, node: str | None, by: str | None, reason: str, state: str | None
+) -> int:
+    """Let a run pass a gate. Without NODE, the only gate that waits."""
+    return _decide(run, node, by, "approve", reason, state)
+
+
+@command("reject", example=REJECT_EXAMPLE)
+@click.argument("run", required=False)
+@click.argument("node", required=False)
+@as_option
+@reason_option
+@state_option
+def reject(
+    run: str | None, node: str | None, by: str | None, reason: str, state: str | None
+) -> int:
+    """Refuse to let a run pass a gate."""
+    return _decide(run, node, by, "reject", reason, state)
+
+
+def _decide(
+    run: str | None,
+    node: str | None,
+    by: str | None,
+    decision: Literal["approve", "reject"],
+    reason: str,
+    state: str | None,
+) -> int:
+    service = open_state(state)
+    id_ = find_run(service, run, status="waiting")
+    name = person(by)
+    service.decide(id_, node, by=name, decision=decision, comment=reason)
+    done = "approved" if decision == "approve" else "rejected"
+    say(f"{done} {node or 'the gate'} of run {id_} as {name}")
+    return 0
+
+
+@command("cancel", example=CANCEL_EXAMPLE)
+@click.argument("run", required=False)
+@click.option("--rollback", is_flag=True, help="Undo what the run did.")
+@as_option
+@reason_option
+@state_option
+def cancel(run: str | None, rollback: bool, by: str | None, reason: str, state: str | None) -> int:
+    """End a run: its attempts are ended, then its `finally` runs. A second time ends that too."""
+    service = open_state(state)
+    id_ = find_run(service, run, concluded=False)
+    service.cancel(id_, by=person(by), rollback=rollback, reason=reason)
+    say(f"run {id_} is being cancelled{', and what it did undone' if rollback else ''}")
+    return 0

@@ -1,0 +1,103 @@
+"""From the path of a file to a checked flow and its plan: what most commands begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from rflow.cli.failure import Failure, Problems
+from rflow.cli.files import Unreadable
+from rflow.cli.project import Project
+from rflow.dsl.diagnostics import Diagnostic, closest
+from rflow.plugins.types import Json, Specs
+
+if TYPE_CHECKING:
+    from rflow.compiler.plan import Plan
+    from rflow.compiler.program import Checked
+    from rflow.plugins.host import Host
+
+
+@dataclass
+class Kinds:
+    """What the plugins offer: specs at once, the plugins themselves only when they are needed."""
+
+    @cached_property
+    def specs(self) -> Specs:
+        """All that the compiler needs to know of them."""
+        from rflow.plugins import cache
+
+        return cache.specs()[0]
+
+    @cached_property
+    def host(self) -> Host:
+        """The plugins, imported. Raises `PluginProblems` if one is broken."""
+        from rflow.plugins.discovery import PluginProblems
+        from rflow.plugins.host import Host
+
+        host = Host.load()
+        if host.problems:
+            raise PluginProblems(host.problems)
+        return host
+
+    def delays(
+        self, policy: str, inputs: dict[str, Json], attempts: int
+    ) -> tuple[tuple[float, ...], float]:
+        """See `compiler.program.Delays`."""
+        return self.host.delays(policy, inputs, attempts)
+
+
+@dataclass
+class Flows:
+    """A file, checked. `notes` are warnings."""
+
+    project: Project
+    checked: Checked
+    kinds: Kinds
+
+    @property
+    def notes(self) -> list[Diagnostic]:
+        """What is worth saying of a file without mistakes."""
+        return [d for d in self.checked.diagnostics if d.code.severity == "warning"]
+
+    def choose(self, name: str | None) -> str:
+        """The flow with this name, or the only one there is."""
+        names, file = self.checked.flows, self.project.entry.name
+        listed = ", ".join(f"`{flow}`" for flow in names)
+        if not names:
+            raise Failure(f"`{file}` holds no flow")
+        if name is None:
+            if len(names) > 1:
+                raise Failure(
+                    f"`{file}` holds several flows: {listed}", help="name one behind the file"
+                )
+            return names[0]
+        if name in names:
+            return name
+        near = closest(name, names)
+        step = f"did you mean `{near}`?" if near else f"it holds {listed}"
+        raise Failure(f"`{file}` holds no flow `{name}`", help=step)
+
+    def plan(self, name: str) -> Plan:
+        """The plan of a flow."""
+        return self.checked.plan(name, self.kinds.delays)
+
+
+def check_file(path: str) -> Flows:
+    """A file, read and checked; its diagnostics are in `checked`. Raises `Unreadable`."""
+    from rflow.compiler.program import check
+
+    project = Project.open(path)
+    kinds = Kinds()
+    return Flows(project, check(project.entry, kinds.specs, project.load), kinds)
+
+
+def flows_of(path: str) -> Flows:
+    """A file without mistakes. Raises `Problems` if there are any."""
+    try:
+        found = check_file(path)
+    except Unreadable as error:
+        raise Problems([error.diagnostic]) from None
+    if any(d.code.severity == "error" for d in found.checked.diagnostics):
+        raise Problems(found.checked.diagnostics)
+    return found

@@ -1,0 +1,119 @@
+"""Driving a run from this process: signals, the watcher, and what is said at the end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rflow.cli import terminal, times
+from rflow.cli.board import Board
+from rflow.cli.cells import clean
+from rflow.cli.command import App, app, note, say
+from rflow.cli.entry import INTERRUPTED, RUN_FAILED
+from rflow.cli.picture import board_of
+from rflow.cli.status import word
+from rflow.cli.watch import JsonLines, Lines, Live, ReadLog, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rflow.runner.service import Service, Stop
+
+
+def drive(service: Service, run: str, *, form: str, parallel: int) -> int:
+    """Drive a run to its end and show it; the exit code is that of its status."""
+    from rflow.runner.service import Stop
+
+    shared = app()
+    board = board_of(service, run)
+    watcher = watcher_for(shared, board, log_reader(service, run), form)
+    stop = Stop()
+    watcher.begin()
+    try:
+        with _signals(stop, shared, form):
+            service.drive(run, observe=watcher.record, parallel=parallel, stop=stop)
+    finally:
+        watcher.end()
+    return report(service, run, form)
+
+
+def log_reader(service: Service, run: str) -> ReadLog:
+    """How the watcher of a run reads its logs."""
+    from rflow.runner.logs import Logs
+
+    logs = Logs(service.place)
+
+    def read(node: str, attempt: int, offset: int) -> tuple[list[str], int]:
+        lines, after = logs.read(run, node, attempt, offset)
+        return [line.text for line in lines], after
+
+    return read
+
+
+def watcher_for(shared: App, board: Board, read: ReadLog, form: str) -> Watcher:
+    """How the run is shown: JSON if asked for, the live tree in a terminal, else lines."""
+    if form == "json":
+        return JsonLines(board.run)
+    import os
+
+    if terminal.is_terminal(sys.stdout) and os.environ.get("TERM") not in (None, "dumb"):
+        return Live(board, read, shared.out)
+    return Lines(board, read, shared.out, shared.width)
+
+
+@contextmanager
+def _signals(stop: Stop, shared: App, form: str) -> Iterator[None]:
+    """Ctrl-C cancels, the second one ends at once; so does a polite end of the process."""
+    asked = 0
+
+    def interrupted(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            stop.cancel()
+        else:
+            stop.now()
+
+    def ended(*_: Any) -> None:
+        stop.now()
+
+    wanted = {signal.SIGINT: interrupted, signal.SIGTERM: ended, signal.SIGHUP: ended}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def report(service: Service, run: str, form: str) -> int:
+    """Say how the run ended, and what can be done next; the exit code."""
+    found = service.summary(run)
+    code = 0 if found.status == "success" else RUN_FAILED
+    if not found.concluded:
+        note(f"run {run} was left as it is; nothing is lost")
+        note(f"  go on with it: rflow resume {run}")
+        return INTERRUPTED
+    if form == "json":
+        return code
+    pen = app().out
+    took = times.span((found.ended_at or time.time()) - (found.started_at or found.created_at))
+    board = board_of(service, run)
+    marks = f" with warnings: {', '.join(board.warnings)} failed" if board.warnings else ""
+    title = clean(found.name) if found.name == run else f"{clean(found.name)} ({run})"
+    say(f"{pen.bold(title)}: {word(found.status, pen)}{pen.yellow(marks)} in {took}")
+    for name, value in board.outputs.items():
+        from rflow.cli.narration import value as shown
+
+        say(f"  {name} = {shown(value)}")
+    if code:
+        failed = [row.id for row in board.failed()]
+        first = failed[0] if failed else ""
+        if first:
+            say(f"  why:   rflow why {run} {first}")
+            say(f"  log:   rflow logs {run} {first}")
+        say(f"  again: rflow retry {run}")
+    return code

@@ -1,0 +1,125 @@
+"""`rflow retry` and `rflow rerun`: the same run again in part, or a new one like it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from rflow.cli import terminal
+from rflow.cli.cells import wrap
+from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.failure import Failure
+from rflow.cli.run import dotted
+from rflow.cli.target import as_option, find_run, open_state, person, state_option
+
+if TYPE_CHECKING:
+    from rflow.runner.service import Service
+
+RETRY_EXAMPLE = """
+rflow retry                          the last run, from what failed
+rflow retry 7k2m --from migrate      from one node on
+rflow retry 7k2m --set web.port=81   with another input
+"""
+RERUN_EXAMPLE = """
+rflow rerun 7k2m    the same plan and arguments, as a new run
+"""
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask before it starts.")
+detach_option = click.option("-d", "--detach", is_flag=True, help="Go on in the background.")
+parallel_option = click.option(
+    "--parallel", type=click.IntRange(1, 256), default=4, help="Nodes at once (4)."
+)
+
+
+@command("retry", example=RETRY_EXAMPLE)
+@click.argument("run", required=False)
+@click.option("--from", "start", metavar="NODE", help="Run this node and all behind it again.")
+@click.option(
+    "--set",
+    "overrides",
+    metavar="NODE.INPUT=VALUE",
+    multiple=True,
+    help="Override an input of a node from now on.",
+)
+@yes_option
+@detach_option
+@parallel_option
+@as_option
+@format_option()
+@state_option
+def retry(
+    run: str | None,
+    start: str | None,
+    overrides: tuple[str, ...],
+    yes: bool,
+    detach: bool,
+    parallel: int,
+    by: str | None,
+    form: str,
+    state: str | None,
+) -> int:
+    """Run a run's failed nodes, or one node, and all behind them again.
+
+    Prints first what runs again and what is reused.
+    """
+    service = open_state(state)
+    id_ = find_run(service, run)
+    given = dotted("--set", overrides)
+    preview = service.retry_preview(id_, start, given)
+    if form != "json":
+        pen, width = app().out, app().width
+        say(pen.bold(f"run {id_}"))
+        say(wrap(f"  runs again: {', '.join(preview.again) or 'nothing'}", width, "    "))
+        say(wrap(f"  is reused:  {', '.join(preview.reused) or 'nothing'}", width, "    "))
+    _ask("Go on?", yes, form)
+    service.retry(id_, start, given, person(by))
+    return _go_on(service, id_, detach=detach, form=form, parallel=parallel)
+
+
+@command("rerun", example=RERUN_EXAMPLE)
+@click.argument("run", required=False)
+@yes_option
+@detach_option
+@parallel_option
+@as_option
+@format_option()
+@state_option
+def rerun(
+    run: str | None,
+    yes: bool,
+    detach: bool,
+    parallel: int,
+    by: str | None,
+    form: str,
+    state: str | None,
+) -> int:
+    """Start a new run with the plan, arguments and overrides of an old one."""
+    service = open_state(state)
+    old = find_run(service, run)
+    _ask(f"Start a run like {old}?", yes, form)
+    new = service.rerun(old, person(by))
+    if form != "json":
+        say(f"run {new}, like {old}")
+    return _go_on(service, new, detach=detach, form=form, parallel=parallel)
+
+
+def _ask(question: str, yes: bool, form: str) -> None:
+    if yes:
+        return
+    if form == "json" or not (terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)):
+        raise Failure("nobody can be asked whether to go on", help="add `--yes`")
+    sys.stdout.write(app().out.bold(question) + " [y/N] ")
+    sys.stdout.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Failure("nothing was started", exit_code=0)
+
+
+def _go_on(service: Service, run: str, *, detach: bool, form: str, parallel: int) -> int:
+    from rflow.cli import following
+
+    if detach:
+        service.spawn(run)
+        note(f"run {run} goes on in the background")
+        return 0
+    return following.drive(service, run, form=form, parallel=parallel)

@@ -1,0 +1,207 @@
+"""`rflow run`: check, show what would happen, ask, start, watch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rflow.cli import terminal
+from rflow.cli.cells import clean
+from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.compile import waves
+from rflow.cli.failure import Failure
+from rflow.cli.files import Unreadable, read_file, read_stdin
+from rflow.cli.flows import Flows, flows_of
+from rflow.cli.target import as_option, open_state, person, state_option
+
+if TYPE_CHECKING:
+    from rflow.compiler.plan import Plan
+    from rflow.runner.service import Prepared, Service
+
+EXAMPLE = """
+rflow run release.rflow --arg replicas=3
+rflow run release.rflow release --trigger main.sha=4f2c1e0 --name "v1.4" --yes
+rflow run release.rflow --set web.target=/srv/other --detach --yes
+"""
+
+
+@command("run", example=EXAMPLE)
+@click.argument("file")
+@click.argument("flow", required=False)
+@click.option("--arg", "args", metavar="NAME=VALUE", multiple=True, help="An argument of the flow.")
+@click.option(
+    "--arg-file",
+    "arg_files",
+    metavar="NAME=FILE",
+    multiple=True,
+    help="An argument read from a file (`-`: standard input); for secrets.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    metavar="NODE.INPUT=VALUE",
+    multiple=True,
+    help="Override an input of a node, for this run.",
+)
+@click.option(
+    "--trigger",
+    "triggers",
+    metavar="NAME.FIELD=VALUE",
+    multiple=True,
+    help="Give a field of a trigger, for this run.",
+)
+@click.option("--name", default="", help="The run's name; else its id.")
+@click.option("--description", default="", help="What this run is for.")
+@as_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before it starts.")
+@click.option("-d", "--detach", is_flag=True, help="Start it in the background.")
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, 256),
+    default=4,
+    help="At most so many nodes at once (4).",
+)
+@format_option()
+@state_option
+def run(
+    file: str,
+    flow: str | None,
+    args: tuple[str, ...],
+    arg_files: tuple[str, ...],
+    overrides: tuple[str, ...],
+    triggers: tuple[str, ...],
+    name: str,
+    description: str,
+    by: str | None,
+    yes: bool,
+    detach: bool,
+    parallel: int,
+    form: str,
+    state: str | None,
+) -> int:
+    """Start a run of a flow and watch it until it has ended.
+
+    Everything is checked before anything runs. The plan is shown and a question asked; without a
+    terminal, or with `--format json`, `--yes` must stand there instead. Ctrl-C cancels the run,
+    a second one leaves it at once, to go on with `rflow resume`.
+    """
+    flows = flows_of(file)
+    chosen = flows.choose(flow)
+    plan = flows.plan(chosen)
+    given = _arguments(args, arg_files, file)
+    if not yes and (form == "json" or not _can_ask()):
+        raise Failure(
+            "nobody can be asked whether to start the run",
+            help="add `--yes` to start it without a question",
+        )
+    entry = flows.project.directory / (Path(file).name if file != "-" else "stdin.rflow")
+    service = open_state(state, entry, flows.kinds.host)
+    prepared = service.prepare(
+        plan,
+        directory=flows.project.directory,
+        args=given,
+        overrides=dotted("--set", overrides),
+        triggers=dotted("--trigger", triggers),
+        name=name,
+        description=description,
+        by=person(by),
+        trigger={"kind": "manual"},
+    )
+    if not _agreed(flows, plan, yes, form):
+        note("nothing was started")
+        return 0
+    return _begin(service, prepared, form=form, parallel=parallel, detach=detach)
+
+
+def _begin(service: Service, prepared: Prepared, *, form: str, parallel: int, detach: bool) -> int:
+    from rflow.cli import following
+
+    id_ = service.create(prepared)
+    if detach:
+        service.spawn(id_)
+        if form == "json":
+            say(f'{{"run": "{id_}"}}')
+        else:
+            say(id_)
+            note(f"run {id_} goes on in the background")
+            note(f"  watch it: rflow logs -f {id_}")
+        return 0
+    if form == "json":
+        from rflow.cli.watch import json_line
+
+        for record in service.records(id_):
+            say(json_line(id_, record))
+    return following.drive(service, id_, form=form, parallel=parallel)
+
+
+def _can_ask() -> bool:
+    return terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)
+
+
+def _agreed(flows: Flows, plan: Plan, yes: bool, form: str) -> bool:
+    """Show the plan, and ask unless it was said that nobody need be asked."""
+    if form == "json":
+        return True
+    if flows.notes:
+        from rflow.dsl.render import render_text
+
+        note(render_text(flows.notes, color=app().err.on, width=app().width).rstrip("\n"))
+    say(waves(plan, color=app().out.on).rstrip("\n"))
+    say()
+    if yes:
+        return True
+    sys.stdout.write(app().out.bold(f"Start a run of {clean(plan.flow)}?") + " [y/N] ")
+    sys.stdout.flush()
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        say()
+    return answer.strip().lower() in ("y", "yes")
+
+
+# -- what was given on the command line --------------------------------------------------------
+
+
+def _split(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        shape = {"--arg": "NAME=VALUE", "--arg-file": "NAME=FILE"}.get(option, "NAME.FIELD=VALUE")
+        raise Failure(f"`{option} {clean(name)}` is not of the form {shape}")
+    return name.strip(), value
+
+
+def _arguments(args: tuple[str, ...], files: tuple[str, ...], flow_file: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for option, texts in (("--arg", args), ("--arg-file", files)):
+        for text in texts:
+            name, value = _split(option, text)
+            if name in given:
+                raise Failure(f"the argument `{clean(name)}` is given twice")
+            given[name] = value if option == "--arg" else _content(value, flow_file)
+    return given
+
+
+def _content(path: str, flow_file: str) -> str:
+    if path == "-" and flow_file == "-":
+        raise Failure("standard input cannot be both the flow and an argument")
+    try:
+        content = read_stdin() if path == "-" else read_file(path, path)
+    except Unreadable as error:
+        raise Failure(error.diagnostic.message, help=error.diagnostic.help) from None
+    return content.source.text.removesuffix("\n")
+
+
+def dotted(option: str, texts: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """`web.artifact=x` → {"web": {"artifact": "x"}}; a node's own id may have dots."""
+    given: dict[str, dict[str, str]] = {}
+    for text in texts:
+        left, value = _split(option, text)
+        owner, dot, field = left.rpartition(".")
+        if not dot or not owner or not field:
+            shape = "NODE.INPUT=VALUE" if option == "--set" else "NAME.FIELD=VALUE"
+            raise Failure(f"`{option} {clean(left)}` is not of the form {shape}")
+        if field in given.setdefault(owner, {}):
+            raise Failure(f"`{option} {clean(left)}` is given twice")
+        given[owner][field] = value
+    return given

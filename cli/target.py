@@ -1,0 +1,74 @@
+"""Which state, which run and which person a command means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rflow.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from rflow.runner.journal import RunSummary
+    from rflow.runner.service import Service
+
+state_option = click.option(
+    "--state",
+    metavar="DIR",
+    help="The state folder; else RFLOW_STATE, else the nearest `.rflow` upward.",
+)
+as_option = click.option(
+    "--as", "by", metavar="NAME", help="Who does this; else RFLOW_AS, else your login name."
+)
+
+
+def person(given: str | None) -> str:
+    """The name under which something is done."""
+    name = given if given is not None else os.environ.get("RFLOW_AS") or _login()
+    name = name.strip()
+    if not name or not name.isprintable():
+        raise Failure("a decision needs a name", help="give one with `--as NAME`")
+    return name
+
+
+def _login() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
+
+
+def open_state(state: str | None, flow_file: Path | None = None, host: Any = None) -> Service:
+    """The service on a state folder. Without a flow file the state must exist."""
+    from rflow.cli.flows import Kinds
+    from rflow.runner.service import Service
+    from rflow.runner.state_dir import locate
+
+    beside = flow_file if flow_file is not None else Path.cwd() / "flow.rflow"
+    place = locate(beside, given=Path(state) if state is not None else None)
+    if flow_file is None and not place.database.exists():
+        raise Failure(
+            f"there are no runs here: `{place.root}` holds no state",
+            help="go to the folder of the flow, or name its state with `--state DIR`",
+        )
+    return Service.open(place.root, host or Kinds().host, create=flow_file is not None)
+
+
+def find_run(service: Service, text: str | None, **filters: Any) -> str:
+    """The run that is meant: an id's beginning, a name, `last`; without a text, the only run that
+    the filters leave, or the last one where there are no filters."""
+    if text is not None:
+        return service.resolve(text)
+    if not filters:
+        return service.resolve("last")
+    found: list[RunSummary] = service.runs(limit=20, **filters)
+    if len(found) == 1:
+        return found[0].run
+    wanted = " ".join(str(value) for key, value in filters.items() if key == "status")
+    if not found:
+        raise Failure(f"no run is {wanted or 'going on'}", help="`rflow runs` lists the runs")
+    listed = ", ".join(f"`{run.run}` ({run.flow})" for run in found[:5])
+    raise Failure(f"{len(found)} runs are {wanted or 'going on'}: {listed}", help="name one")
