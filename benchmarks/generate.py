@@ -3,7 +3,7 @@
     generate.py flow N      N nodes: a kind, 3 or 4 inputs, 2 references, 1 or 2 afters each
     generate.py yaml N      the same content as YAML
     generate.py chain N     N nodes `true`, one after the other
-    generate.py fan N       N nodes `true`, side by side, 8 at once
+    generate.py fan N       N nodes `true`, side by side
 
 The text goes to standard output and is the same for the same N.
 """
@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-AT_ONCE = 8
 NEAR = 40
 """References and afters reach back this many nodes, as in flows that people write."""
 
@@ -120,7 +119,7 @@ def chain(count: int) -> Iterator[str]:
 
 def fan(count: int) -> Iterator[str]:
     numbers = ", ".join(map(str, range(count)))
-    yield f"rflow 1\n\nflow fan {{\n  node n: sh {{\n    each i in [{numbers}] at most {AT_ONCE}\n"
+    yield f"rflow 1\n\nflow fan {{\n  node n: sh {{\n    each i in [{numbers}]\n"
     yield '    script = "true"\n    pure\n  }\n}\n'
 
 

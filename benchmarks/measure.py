@@ -30,12 +30,12 @@ class Sample(NamedTuple):
     peak_mb: float
 
 
-def process(command: Sequence[str], *, cwd: Path | None = None, **variables: str) -> Sample:
+def process(command: Sequence[str | Path], *, cwd: Path | None = None, **variables: str) -> Sample:
     """Runs a command that must succeed, its output thrown away."""
     environment = {**os.environ, **variables}
     null = os.open(os.devnull, os.O_RDWR)
     try:
-        argv = list(command)
+        argv = [str(word) for word in command]
         if cwd is not None:
             argv = ["/usr/bin/env", "-C", str(cwd), *argv]
         began = time.perf_counter()

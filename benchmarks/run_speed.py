@@ -43,11 +43,11 @@ class Runs:
         self.at = at
         self.count = 0
 
-    def run(self, flow: Path) -> Sample:
+    def run(self, flow: Path, at_once: int) -> Sample:
         self.count += 1
         state = self.at / f"state-{self.count}"
         return process(
-            [RFLOW, "run", str(flow), "--yes", "--state", str(state)],
+            [RFLOW, "run", flow, "--yes", "--state", state, "--parallel", str(at_once)],
             XDG_CACHE_HOME=str(self.at / "cache"),
         )
 
@@ -56,7 +56,7 @@ def compare(runs: Runs, form: str, count: int, at_once: int, times: int) -> None
     flow = generate(form, count, runs.at / f"{form}-{count}.rflow")
     samples = turns(
         times,
-        {"rflow": partial(runs.run, flow), "bare": partial(bare, count, at_once)},
+        {"rflow": partial(runs.run, flow, at_once), "bare": partial(bare, count, at_once)},
     )
     rflow, loop = ([sample.wall_s for sample in samples[name]] for name in ("rflow", "bare"))
     over = [(a - b) / count * 1000 for a, b in zip(rflow, loop, strict=True)]
