@@ -155,7 +155,8 @@ def _told(error: Exception, shared: App) -> int:
     if type(error).__module__ == "rflow.plugins.discovery":
         return _show(list(raised.diagnostics), shared)
     if type(error).__module__.startswith("rflow.runner.") and hasattr(error, "help"):
-        complain(raised.message, raised.help, code=_id(raised.code), pen=shared.err)
+        for problem in getattr(error, "problems", None) or [raised]:
+            complain(problem.message, problem.help, code=_id(problem.code), pen=shared.err)
         return USAGE
     raise error
 

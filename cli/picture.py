@@ -4,12 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rflow.cli.board import Board
+from rflow.cli import narration
+from rflow.cli.board import Board, GroupRow, Row
 
 if TYPE_CHECKING:
     from rflow.runner.service import Service
+    from rflow.runner.view import NodeView, RunView
 
 
 def board_of(service: Service, run: str) -> Board:
     """The board of a run as it is now."""
-    raise NotImplementedError
+    return board_from(service.view(run))
+
+
+def board_from(view: RunView) -> Board:
+    """The board of what the runner shows."""
+    board = Board(
+        view.run,
+        view.flow,
+        view.name,
+        [row_from(node, view.run) for node in view.nodes],
+        [GroupRow(group.id, group.parent, group.order) for group in view.groups],
+        view.status,
+    )
+    board.phase = "main" if view.phase == "created" else view.phase
+    board.started_at, board.ended_at = view.started_at, view.ended_at
+    board.held = narration.reason(view.held)
+    board.warnings, board.outputs = view.warnings, view.outputs
+    return board
+
+
+def row_from(node: NodeView, run: str) -> Row:
+    """The row of a node."""
+    shown_reason = node.status in ("failed", "skipped", "cancelled")
+    return Row(
+        node.id,
+        kind=node.kind,
+        group=None if node.undo else node.group,
+        section="undo" if node.undo else node.section,
+        status=node.status,
+        attempt=node.attempt,
+        attempts_max=node.attempts_max,
+        started_at=node.started_at,
+        ended_at=node.ended_at,
+        waits=narration.until(f"waits {node.waits}", node.due or 0) if node.waits else "",
+        answer=answer_of(node.answer, run),
+        note=narration.reason(node.reason) if shown_reason else "",
+    )
+
+
+def answer_of(answer: str, run: str) -> str:
+    """The command that answers, for this run."""
+    said = answer.replace(" RUN", f" {run}")
+    return f"{said} --as NAME" if said.startswith("rflow approve") else said
