@@ -231,8 +231,9 @@ class RunState:
             self.left[number] = sum(
                 not self._ended_well(before) for before in instances[number].before
             )
-        for number in self.graph.sections[section]:
-            if self.left[number] == 0 and nodes[number].status == "pending":
+        free = [number for number in self.graph.sections[section] if self.left[number] == 0]
+        for number in free:
+            if nodes[number].status == "pending":
                 self._make_ready(number)
 
     def _ended_well(self, number: int) -> bool:

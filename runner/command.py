@@ -1,0 +1,153 @@
+"""A command: one attempt that is to be carried out, as a value.
+
+It holds all that whoever carries it out needs, and no secret: where an input reads a secret, the
+command names the secret and carries the expression's other values. It has a JSON form, so that a
+queue can carry it to another machine.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+from rflow.compiler.plan import Json
+from rflow.runner.events import Reason
+
+Mode = Literal["run", "undo", "recover"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Carry out an attempt.
+
+    `node` is the instance (or `undo:` and the instance), `plan_node` the node of the plan it
+    comes from. `inputs` are its inputs with secrets masked, but for those in `late`, which are
+    to be worked out where the secrets are; `values` are what those read besides, as
+    (root, path, value). `program` are the variables of its scripts, likewise in `late_program`.
+    `done` are the outputs of the node that is undone (None: in doubt). `effects` are its intents:
+    (resource, before, after). `timeout_s` None is no limit.
+    """
+
+    run: str
+    plan: str
+    node: str
+    plan_node: str
+    mode: Mode
+    attempt: int
+    key: str
+    kind: str
+    version: str
+    inputs: dict[str, Json]
+    program: dict[str, Json]
+    late: tuple[str, ...]
+    late_program: tuple[str, ...]
+    values: tuple[tuple[str, tuple[str | int, ...], Json], ...]
+    done: dict[str, Json] | None = None
+    sealed_done: dict[str, str] | None = None
+    effects: tuple[tuple[str, Json, Json], ...] = ()
+    woke: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    from_contract: bool = False
+
+    def dumps(self) -> str:
+        """The command as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def loads(cls, text: str) -> Command:
+        """The command that `dumps` wrote."""
+        body: dict[str, Any] = json.loads(text)
+        for name in ("late", "late_program", "woke"):
+            body[name] = tuple(body[name])
+        body["values"] = tuple((root, tuple(path), value) for root, path, value in body["values"])
+        body["effects"] = tuple(tuple(effect) for effect in body["effects"])
+        return cls(**body)
+
+
+# -- what comes back ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The attempt ended well. From `recover`: it had taken effect."""
+
+    outputs: dict[str, Json]
+    sealed: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """From `recover`: the attempt had not taken effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed; `retry` is False where trying again is useless."""
+
+    message: str
+    retry: bool = True
+    code: str = ""
+    detail: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedAt:
+    """The attempt waits for `wait` until `due`, without a worker."""
+
+    wait: str
+    due: float
+    why: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The attempt was ended because it was asked to."""
+
+
+Outcome = Succeeded | NotDone | Failed | ParkedAt | Stopped
+
+
+class Reply(Protocol):
+    """How the driver answers an intent."""
+
+    def done(self) -> None:
+        """The intent is on disk."""
+
+    def refuse(self, why: str) -> None:
+        """It will not be written; the attempt must not act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intends:
+    """The attempt asks for an intent to be put on disk, and waits."""
+
+    resource: str
+    before: Json
+    after: Json
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What an attempt says to the driver."""
+
+    node: str
+    attempt: int
+    body: Outcome | Intends
+
+
+class Dispatcher(Protocol):
+    """Carries commands out: local processes, or a queue. All calls come from the driving thread."""
+
+    def submit(self, command: Command) -> None:
+        """Begin; returns at once."""
+
+    def stop(self, node: str) -> None:
+        """End the node's attempt; its outcome still comes. Doing so twice does nothing more."""
+
+    def next(self, timeout_s: float | None) -> Message | None:
+        """The next message, None after `timeout_s` without one (None: wait for ever)."""
+
+    def close(self) -> None:
+        """End everything that still goes on, and wait for it."""

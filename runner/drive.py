@@ -1,0 +1,315 @@
+"""Driving a run: the thin shell around the scheduler.
+
+Theory of operation. One thread owns the run: it alone folds, decides and writes. A step takes the
+news there is, applies what follows, asks the scheduler what ought to happen and goes on until
+nothing more does; then the whole step is put on disk in one transaction, and only then are
+attempts started, stopped and answered. So an event is on disk before what it announces happens,
+and a chain of nodes costs one transaction a node.
+
+If the journal refuses the step because a lock is taken, the state is folded anew and the same news
+taken again. If it refuses it because somebody else has written (`Stale`), this driver has lost the
+run and ends without a further act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from typing import Literal, Protocol
+
+from rflow.compiler.expr import EvalError, evaluate
+from rflow.compiler.plan import Json
+from rflow.runner import begin, outcomes
+from rflow.runner import events as ev
+from rflow.runner.command import Dispatcher, Intends, Message
+from rflow.runner.events import Reason, Record
+from rflow.runner.journal import Journal, Lock, LockBusy
+from rflow.runner.scheduler import (
+    CANCELLED,
+    TIMED_OUT,
+    Cancel,
+    End,
+    Enter,
+    Start,
+    Stop,
+    desired,
+)
+from rflow.runner.scope import Filters, RunScope
+from rflow.runner.state import RunState
+from rflow.runner.step import Step
+
+POLL_S = 0.1
+"""How often a driver that only waits looks whether another process asked something of it."""
+
+
+class Clock(Protocol):
+    """Where time comes from: seconds since 1970."""
+
+    def now(self) -> float:
+        """The time."""
+
+
+class Driver:
+    """Drives one run that this process has claimed.
+
+    `fold` gives the state as the journal has it. `guard` marks the processes of this runner.
+    `observe` is called with each record after it is on disk.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        journal: Journal,
+        fold: Callable[[], RunState],
+        dispatcher: Dispatcher,
+        clock: Clock,
+        filters: Filters,
+        guard: str,
+        parallel: int = 4,
+        observe: Callable[[Record], None] | None = None,
+    ) -> None:
+        self.run, self.journal, self.fold = run, journal, fold
+        self.dispatcher, self.clock, self.filters = dispatcher, clock, filters
+        self.guard, self.parallel = guard, parallel
+        self.observe = observe
+        self.state = fold()
+        self.cancel_wanted = 0
+        self._timers: list[tuple[float, str]] = []
+        self._held: set[str] = {
+            id for id in self.state.live if self.state.node(id).reason.code in begin.HOLDS
+        }
+        self._stopping: dict[str, Reason] = {}
+        self._again: dict[str, Reason] = {}
+        self._recovering: set[str] = set()
+        self._version = -1
+        self._status = ""
+        self._uses_locks = any(node.lock is not None for node in self.state.graph.plan.nodes)
+
+    # -- the loop ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin the run, or go on with it: the first step."""
+        if self.state.ended:
+            return
+        state = self.state
+        if state.phase == "created":
+            self._perform(lambda step: step.emit(ev.RunStarted(self.guard)))
+        else:
+            self._perform(self._resume)
+
+    def _resume(self, step: Step) -> None:
+        step.emit(ev.RunResumed(self.guard))
+        outcomes.take_up(step, self._recovering)
+
+    def step(self, wait: bool = True) -> bool:
+        """Take the news there is, waiting for some if `wait`. Whether anything came of it."""
+        messages = self._receive(wait)
+        due = self._due()
+        changed = self._changed()
+        if not (messages or due or changed or self.cancel_wanted or self._again):
+            return False
+        return self._perform(lambda step: self._news(step, messages, due))
+
+    def drive(self, leave: Callable[[], bool] = lambda: False) -> None:
+        """Go on until the run has ended or `leave` says to leave it as it is."""
+        self.start()
+        while not self.state.ended and not leave():
+            self.step()
+
+    def next_due(self) -> float | None:
+        """When the next time comes that something waits for."""
+        self._add_deadline()
+        return self._timers[0][0] if self._timers else None
+
+    # -- news ----------------------------------------------------------------------------------
+
+    def _receive(self, wait: bool) -> list[Message]:
+        timeout = 0.0
+        if wait and not self.cancel_wanted:
+            due = self.next_due()
+            timeout = POLL_S if due is None else max(0.0, min(POLL_S, due - self.clock.now()))
+        messages: list[Message] = []
+        message = self.dispatcher.next(timeout)
+        while message is not None:
+            messages.append(message)
+            message = self.dispatcher.next(0.0) if len(messages) < 256 else None
+        return messages
+
+    def _changed(self) -> bool:
+        version = self.journal.version()
+        changed = version != self._version
+        self._version = version
+        return changed
+
+    def _due(self) -> list[tuple[float, str]]:
+        now, due = self.clock.now(), []
+        while self._timers and self._timers[0][0] <= now:
+            due.append(heappop(self._timers))
+        return due
+
+    def _add_deadline(self) -> None:
+        """The flow's timeout counts only while something runs, so its time moves."""
+        limit, state = self.state.graph.plan.timeout_s, self.state
+        if limit is not None and state.phase == "main" and state.open:
+            due = state.last_at + max(0.0, limit - state.ran_s)
+            if (due, "") not in self._timers:
+                heappush(self._timers, (due, ""))
+
+    def _news(
+        self, step: Step, messages: Iterable[Message], due: Iterable[tuple[float, str]]
+    ) -> None:
+        for message in messages:
+            outcomes.take_message(step, message, self._recovering)
+        for fact in self.journal.facts(self.run):
+            outcomes.take_fact(step, fact)
+        for _ in range(self.cancel_wanted):
+            step.emit(ev.CancelRequested(self.state.created.by, reason=Reason(CANCELLED)))
+        for when, id in due:
+            if id:
+                outcomes.take_time(step, id, when)
+            else:
+                self._time_out(step)
+
+    def _time_out(self, step: Step) -> None:
+        state, limit = step.state, step.state.graph.plan.timeout_s
+        if limit is None or state.phase != "main" or not state.open or state.outcome != "success":
+            return
+        ran_s = state.ran_s + max(0.0, step.now - state.last_at)
+        if ran_s + 1e-6 >= limit:
+            step.emit(ev.RunTimedOut(Reason(TIMED_OUT, {"timeout_s": limit, "ran_s": ran_s})))
+
+    # -- one step ------------------------------------------------------------------------------
+
+    def _perform(self, take: Callable[[Step], None]) -> bool:
+        while True:
+            step = self._new_step()
+            take(step)
+            self._follow(step)
+            try:
+                return self._commit(step)
+            except LockBusy:
+                self.state = self.fold()
+                self._held |= {
+                    id for id in self.state.live if self.state.node(id).reason.code in begin.HOLDS
+                }
+
+    def _new_step(self) -> Step:
+        locks: dict[str, Lock] = {}
+        if (
+            any(node.lock is not None for node in self.state.graph.plan.nodes[:1])
+            or self._uses_locks
+        ):
+            locks = {lock.name: lock for lock in self.journal.locks()}
+        return Step(
+            self.state,
+            self.filters,
+            self.clock.now(),
+            locks,
+            stopping=dict(self._stopping),
+            again=dict(self._again),
+        )
+
+    def _follow(self, step: Step) -> None:
+        """Do what the scheduler wishes until it wishes nothing more."""
+        for id in sorted(self._held):
+            self._try_held(step, id)
+        while True:
+            self._go_on(step)
+            room = self.parallel - len(step.state.open)
+            wishes = desired(step.state, room)
+            before = len(step.events)
+            for wish in wishes:
+                self._do(step, wish)
+            if not wishes or (len(step.events) == before and not _started(wishes)):
+                return
+
+    def _try_held(self, step: Step, id: str) -> None:
+        node = step.state.node(id)
+        if node.terminal or node.reason.code not in begin.HOLDS:
+            self._held.discard(id)
+        elif len(step.state.open) < self.parallel:
+            begin.begin(step, id)
+
+    def _go_on(self, step: Step) -> None:
+        for id, reason in [*step.again.items()]:
+            if len(step.state.open) >= self.parallel:
+                return
+            del step.again[id]
+            outcomes.go_on(step, id, reason)
+
+    def _do(self, step: Step, wish: object) -> None:
+        match wish:
+            case Start(id):
+                begin.begin(step, id)
+                if step.state.node(id).reason.code in begin.HOLDS:
+                    self._held.add(id)
+            case Stop(id, reason):
+                if id not in step.stopping:
+                    step.stopping[id] = reason
+                    step.stops.append(id)
+            case Cancel(ids, reason):
+                for id in ids:
+                    step.emit(ev.NodeCancelled(id, reason))
+                    step.again.pop(id, None)
+                    step.free_locks(id)
+            case Enter(phase, reason):
+                step.emit(ev.PhaseStarted(phase, reason))
+            case End(status, reason):
+                self._end(step, status, reason)
+
+    def _end(
+        self, step: Step, status: Literal["success", "failed", "cancelled"], reason: Reason
+    ) -> None:
+        outputs = self._outputs(step) if status == "success" else {}
+        warnings = tuple(dict.fromkeys(step.state.warnings))
+        step.emit(ev.RunEnded(status, outputs, warnings, reason))
+
+    def _outputs(self, step: Step) -> dict[str, Json]:
+        scope = RunScope(step.state, self.filters)
+        found: dict[str, Json] = {}
+        for output in step.state.graph.plan.outputs:
+            try:
+                found[output.name] = evaluate(output.value, scope, self.filters)
+            except EvalError:
+                found[output.name] = None
+        return found
+
+    def _commit(self, step: Step) -> bool:
+        status = step.state.status
+        if step.events or step.facts:
+            self.journal.transact(
+                self.run,
+                step.state.length - len(step.events),
+                [record.event for record in step.events],
+                step.now,
+                status=status if status != self._status else None,
+                facts=step.facts,
+                take=step.take,
+                free=step.free,
+            )
+        self._status = status
+        self._stopping, self._again, self.cancel_wanted = step.stopping, step.again, 0
+        for timer in step.timers:
+            heappush(self._timers, timer)
+        for id in step.stops:
+            self.dispatcher.stop(id)
+        for reply, refused in step.replies:
+            if refused is None:
+                reply.done()
+            else:
+                reply.refuse(refused)
+        for command in step.commands:
+            if step.state.node(command.node).open:
+                self.dispatcher.submit(command)
+        if self.observe is not None:
+            for record in step.events:
+                self.observe(record)
+        return bool(step.events)
+
+
+def _started(wishes: Iterable[object]) -> bool:
+    return any(isinstance(wish, Start) for wish in wishes)
+
+
+__all__ = ["Clock", "Driver", "Intends"]

@@ -1,0 +1,204 @@
+"""What the expressions of a run can see: its arguments, triggers, outputs, loops and itself.
+
+A scope never holds a secret's value: where an expression reads one it gets `MASK`, and the scope
+notes it (`Seen`). What was masked is worked out again, with the values, only where the attempt is
+carried out (`LateScope`). So what is journalled or shown cannot hold a secret, whatever filters
+were applied to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rflow.compiler.expr import Expr, Get, Root, evaluate
+from rflow.compiler.plan import Json, Plan
+from rflow.runner.expand import Instance, Turn, turn_key
+from rflow.runner.state import RunState
+
+MASK = "***"
+
+Filters = Mapping[str, Callable[..., Json]]
+
+
+def is_secret(plan: Plan, get: Get) -> bool:
+    """Whether a `Get` reads a secret: one of the plan, a secret argument, a secret output."""
+    match get.root:
+        case "secret":
+            return True
+        case "arg":
+            return any(arg.secret and arg.name == get.path[0] for arg in plan.args)
+        case "node" | "all":
+            return len(get.path) > 1 and get.path[1] in _secret_outputs(plan, str(get.path[0]))
+        case _:
+            return False
+
+
+def _secret_outputs(plan: Plan, node: str) -> tuple[str, ...]:
+    return next((n.secret_outputs for n in plan.nodes if n.id == node), ())
+
+
+def dig(value: Json, path: tuple[str | int, ...]) -> Json:
+    """Follow a path into a value; None where it leads nowhere."""
+    for part in path:
+        if isinstance(value, dict) and isinstance(part, str):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and -len(value) <= part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
+@dataclass(slots=True)
+class Seen:
+    """What an evaluation read: `values` of what is not secret, and whether anything was."""
+
+    values: dict[tuple[Root, tuple[str | int, ...]], Json] = field(default_factory=dict)
+    secret: bool = False
+
+
+class RunScope:
+    """The scope of one instance in a state of its run. `done` are outputs, in an undo."""
+
+    def __init__(
+        self,
+        state: RunState,
+        filters: Filters,
+        instance: Instance | None = None,
+        done: Mapping[str, Json] | None = None,
+    ) -> None:
+        self.state = state
+        self.plan = state.graph.plan
+        self.filters = filters
+        self.turns: tuple[Turn, ...] = instance.turns if instance is not None else ()
+        self.secret_done = instance.node.secret_outputs if instance is not None else ()
+        self.done = done
+        self.seen = Seen()
+
+    def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
+        """The value, None if it is missing; MASK for a secret."""
+        if root == "value":
+            return dig(evaluate(self.plan.values[str(path[0])], self, self.filters), path[1:])
+        get = Get(root, path)
+        if is_secret(self.plan, get) or (root == "done" and path[0] in self.secret_done):
+            self.seen.secret = True
+            return MASK
+        value = self._read(root, path)
+        self.seen.values[root, path] = value
+        return value
+
+    def _read(self, root: Root, path: tuple[str | int, ...]) -> Json:
+        created = self.state.created
+        match root:
+            case "arg":
+                return dig(created.args, path)
+            case "trigger":
+                return dig(created.triggers.get(str(path[0])), path[1:])
+            case "node":
+                number = self._instance(str(path[0]))
+                return None if number is None else self._output(number, path[1:])
+            case "all":
+                return self._all(str(path[0]), path[1:])
+            case "ran":
+                number = self._instance(str(path[0]))
+                return number is not None and self.state.nodes[number].status == "success"
+            case "run":
+                return dig(self._run(), path)
+            case "flow":
+                return {"name": self.plan.flow}.get(str(path[0]))
+            case "stage":
+                stage = self.plan.stage
+                return None if stage is None else getattr(stage, str(path[0]), None)
+            case "each":
+                turn = next((value for loop, value in self.turns if loop == path[0]), None)
+                return dig(turn, path[1:])
+            case "done":
+                return dig(dict(self.done or {}), path)
+            case _:
+                return None
+
+    def _run(self) -> Json:
+        state = self.state
+        return {
+            "id": state.created.run,
+            "name": state.name,
+            "description": state.description,
+            "started": state.started_at or state.created_at,
+            "status": state.outcome,
+            "by": state.created.by,
+            "trigger": state.created.trigger.get("kind"),
+        }
+
+    def _instance(self, node: str) -> int | None:
+        """The instance of a node in the same turns as this one."""
+        numbers = self.state.graph.by_node.get(node, [])
+        if not self.turns:
+            return numbers[0] if numbers else None
+        for number in numbers:
+            turns = self.state.graph.instances[number].turns
+            if turns == self.turns[: len(turns)]:
+                return number
+        return None
+
+    def _all(self, node: str, path: tuple[str | int, ...]) -> Json:
+        found: list[Json] = []
+        for number in self.state.graph.by_node.get(node, []):
+            turns = self.state.graph.instances[number].turns
+            loops = [loop for loop, _ in turns]
+            shared = [turn for turn in self.turns if turn[0] in loops]
+            same = turn_key(turns[: len(shared)]) == turn_key(tuple(shared))
+            if same and self.state.nodes[number].status == "success":
+                found.append(self._output(number, path))
+        return found
+
+    def _output(self, number: int, path: tuple[str | int, ...]) -> Json:
+        return dig(self.state.nodes[number].outputs, path)
+
+
+class LateScope:
+    """The scope in which what was masked is worked out: values that were seen, and secrets.
+
+    `reveal` is given the root and path of a secret and returns its value.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        filters: Filters,
+        values: Mapping[tuple[Root, tuple[str | int, ...]], Json],
+        reveal: Callable[[Root, tuple[str | int, ...]], Json],
+    ) -> None:
+        self.plan, self.filters, self.values, self.reveal = plan, filters, values, reveal
+
+    def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
+        """The value, secret or not."""
+        if root == "value":
+            return dig(evaluate(self.plan.values[str(path[0])], self, self.filters), path[1:])
+        if (root, path) in self.values:
+            return self.values[root, path]
+        return self.reveal(root, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """Inputs worked out: `shown` with secrets masked; `late` are the names of those that read a
+    secret, `values` what those read besides."""
+
+    shown: dict[str, Json]
+    late: dict[str, Expr]
+    values: dict[tuple[Root, tuple[str | int, ...]], Json]
+
+
+def work_out(inputs: Mapping[str, Expr], scope: RunScope) -> Worked:
+    """Evaluate a node's inputs. Raises EvalError of the evaluator."""
+    shown: dict[str, Json] = {}
+    late: dict[str, Expr] = {}
+    values: dict[tuple[Root, tuple[str | int, ...]], Json] = {}
+    for name, expr in inputs.items():
+        scope.seen = Seen()
+        shown[name] = evaluate(expr, scope, scope.filters)
+        if scope.seen.secret:
+            late[name] = expr
+            values.update(scope.seen.values)
+    return Worked(shown, late, values)
