@@ -29,7 +29,7 @@ from rflow.runner.events import Reason, Record
 from rflow.runner.expand import RunGraph, expand
 from rflow.runner.journal import Claim, Journal, Lock, RunSummary, Stale
 from rflow.runner.local import LocalDispatcher, StartRun
-from rflow.runner.logs import LogLine, read_log
+from rflow.runner.logs import Line, Logs
 from rflow.runner.prepare import Prepared, missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
 from rflow.runner.refusals import Refused
@@ -352,7 +352,7 @@ class Service:
         """Drive the run in a process of its own, which outlives this one."""
         log = self.state.run(run) / "runner.log"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RFLOW_GUARD")}
-        argv = [sys.executable, "-m", "rflow.cli", "resume", run, "--state", str(self.state.path)]
+        argv = [sys.executable, "-m", "rflow.cli", "resume", run, "--state", str(self.state.root)]
         with open(log, "ab") as out:
             subprocess.Popen(
                 argv,
@@ -448,15 +448,20 @@ class Service:
 
     def log(
         self, run: str, node: str | None = None, attempt: int | None = None
-    ) -> Iterator[LogLine]:
-        """The lines of a node's log, or of all nodes', in order of time within each node."""
+    ) -> Iterator[tuple[str, int, Line]]:
+        """The lines of a node's log, or of all nodes', with their node and attempt, in the order
+        in which the attempts began."""
+        logs = Logs(self.state)
         for record in self.journal.read(run):
             event = record.event
             if not isinstance(event, ev.AttemptStarted):
                 continue
             if node not in (None, event.node) or attempt not in (None, event.attempt):
                 continue
-            yield from read_log(self.state, run, event.node, event.attempt)
+            offset, lines = 0, [Line(0.0, "note", "")]
+            while lines:
+                lines, offset = logs.read(run, event.node, event.attempt, offset)
+                yield from ((event.node, event.attempt, line) for line in lines)
 
     def locks(self) -> list[Lock]:
         """The locks that are held."""
@@ -487,17 +492,13 @@ class Service:
         if node is None and len(gates) == 1:
             node = gates[0]
         if node is None or node not in gates:
-            asked = (
-                "nothing" if node is None else f"`{self._known(state, node)}` does not wait, and"
-            )
             waits = ", ".join(f"`{gate}`" for gate in gates) or "no gate waits now"
-            message = (
-                f"{asked} in run {run} waits for a decision"
-                if node is None
-                else (f"`{node}` of run {run} does not wait for a decision")
-            )
-            if node is None and gates:
+            if node is not None:
+                message = f"`{self._known(state, node)}` of run {run} waits for no decision"
+            elif gates:
                 message = f"several gates of run {run} wait; say which"
+            else:
+                message = f"nothing in run {run} waits for a decision"
             raise StateError(refusals.NOTHING_ASKED, message, f"waiting: {waits}")
         approval = state.instance(node).node.approval
         assert approval is not None

@@ -166,9 +166,7 @@ def _because(state: RunState, record: Record, filters: Filters) -> Iterator[Beca
             place, details = _condition(state, event, filters)
         case ev.ApprovalAsked():
             what = f"asked for approval until {_clock(event.due)}"
-            details = tuple(
-                f"{name} changed{_change(value)}" for name, value in reason.values.items()
-            )
+            details = tuple(f"{k} changed{_change(v)}" for k, v in reason.values.items())
         case ev.Decided():
             verb = "approved" if event.decision == "approve" else "rejected"
             what, text = f"{event.by} {verb}", event.comment
