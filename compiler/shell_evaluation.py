@@ -1,0 +1,106 @@
+"""Words that a shell evaluates: commands for which a reference is not just data.
+
+This module owns what is known of single commands: builtins that take the name of a variable,
+arithmetic in disguise, and commands that read their arguments as a program. It looks at the words
+of a command as they are written; a command hidden in a variable is not seen.
+"""
+
+from __future__ import annotations
+
+import re
+
+Reason = tuple[str, str]
+
+ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\+?=")
+INTEGERS = re.compile(r"\b(?:declare|typeset|local)\b[^\n;&|]*\s-[A-Za-z]*[in]")
+"""Somewhere in a script: variables are declared that evaluate what they are given."""
+
+_PROMPTS = {"PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND", "ENV", "BASH_ENV"}
+_DECLARE = {"declare": "aAin", "typeset": "aAin", "local": "aAin", "readonly": "aA", "export": ""}
+_NAMES = {"unset", "let", "read", "getopts", "mapfile", "readarray", "compgen", "complete", "bind"}
+_WRAPPERS = {
+    "sudo",
+    "doas",
+    "env",
+    "exec",
+    "command",
+    "builtin",
+    "nohup",
+    "time",
+    "timeout",
+    "nice",
+    "ionice",
+    "xargs",
+    "setsid",
+    "stdbuf",
+}
+_EVALUATE = {"eval", "trap", "ssh", "su", "watch", "parallel"}
+_SHELLS = {"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"}
+_TESTS = {"-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R", "-t"}
+
+_NAME: Reason = ("stands where the name of a variable is wanted", "write the name itself")
+_PROMPT: Reason = (
+    "is given to a variable that the shell evaluates",
+    "give it to a variable of another name",
+)
+_INTEGER: Reason = (
+    "is given to a variable in a script that declares integers, arrays or name references, "
+    "which evaluate what they are given",
+    "declare the variable without options",
+)
+CONDITION: Reason = (
+    "stands in `[[ … ]]` with an operator that evaluates it",
+    "use `[ … ]` instead",
+)
+
+
+def program(raw: str) -> str:
+    """The program or the option that a word names, without its folder and quotes."""
+    return re.sub(r"[\\'\"]", "", raw).rsplit("/", 1)[-1]
+
+
+def assignment(name: str, *, integers: bool) -> Reason | None:
+    """What is wrong with a reference in the value of `name=…`."""
+    if name in _PROMPTS:
+        return _PROMPT
+    return _INTEGER if integers else None
+
+
+def argument(before: list[str], word: str) -> tuple[Reason, int | None] | None:
+    """What is wrong with references in `word`, which stands behind the words `before`; and
+    where they end being wrong: at an offset, or (None) nowhere."""
+    names = [program(raw) for raw in before]
+    name = names[0]
+    if name in _DECLARE:
+        found = ASSIGNMENT.match(word)
+        if any(o.startswith("-") and set(o) & set(_DECLARE[name]) for o in names):
+            return _INTEGER, None
+        if found is not None:
+            return (_PROMPT, None) if found[1] in _PROMPTS else None
+        return _NAME, word.find("=") if "=" in word else None
+    if name in _NAMES or (names[-1] == "-v" and name in ("printf", "test", "[")):
+        return _NAME, None
+    if name == "wait" and names[-1] == "-p":
+        return _NAME, None
+    return None
+
+
+def evaluates_test(words: list[str]) -> bool:
+    """Whether `[[ … ]]` with these words evaluates its operands."""
+    return any(word in _TESTS for word in words)
+
+
+def evaluates(before: list[str]) -> bool:
+    """Whether a command that begins with these words evaluates the next one as a program."""
+    names = [program(raw) for raw in before]
+    for at, name in enumerate(names):
+        if name in _EVALUATE and all(n in _WRAPPERS or n[:1] == "-" for n in names[:at]):
+            return True
+        if name in _SHELLS and any(re.fullmatch(r"-[A-Za-z]*c", n) for n in names[at + 1 :]):
+            return True
+    return False
+
+
+def evaluates_input(words: list[str]) -> bool:
+    """Whether a command of these words evaluates what it reads as a program."""
+    return evaluates(words) or any(program(raw) in _SHELLS for raw in words)
