@@ -25,5 +25,6 @@ def _of_plugins() -> list[Code]:
 
 def _of_runner() -> list[Code]:
     from rflow.runner.problems import PROBLEMS
+    from rflow.runner.refusals import REFUSALS
 
-    return [Code(problem.id, problem.title, problem.why) for problem in PROBLEMS]
+    return [Code(found.id, found.title, found.why) for found in (*PROBLEMS, *REFUSALS)]

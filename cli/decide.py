@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
-from rflow.cli.command import command, say
+from rflow.cli.cells import clean
+from rflow.cli.command import command, note, say
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
+
+if TYPE_CHECKING:
+    from rflow.runner.service import Service
 
 APPROVE_EXAMPLE = """
 rflow approve                                     the only run that waits
@@ -60,10 +64,17 @@ def _decide(
     service = open_state(state)
     id_ = find_run(service, run, status="waiting")
     name = person(by)
-    service.decide(id_, node, by=name, decision=decision, comment=reason)
+    gate = service.decide(id_, node, by=name, decision=decision, comment=reason)
     done = "approved" if decision == "approve" else "rejected"
-    say(f"{done} {node or 'the gate'} of run {id_} as {name}")
+    say(f"{done} {clean(gate)} of run {id_} as {clean(name)}")
+    _mention_driver(service, id_)
     return 0
+
+
+def _mention_driver(service: Service, run: str) -> None:
+    """What was said is taken up by the process that drives the run; there may be none."""
+    if service.journal.claimed(run) is None:
+        note(f"no process drives the run now; go on with it: rflow resume {run}")
 
 
 @command("cancel", example=CANCEL_EXAMPLE)
@@ -78,4 +89,5 @@ def cancel(run: str | None, rollback: bool, by: str | None, reason: str, state: 
     id_ = find_run(service, run, concluded=False)
     service.cancel(id_, by=person(by), rollback=rollback, reason=reason)
     say(f"run {id_} is being cancelled{', and what it did undone' if rollback else ''}")
+    _mention_driver(service, id_)
     return 0

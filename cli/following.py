@@ -44,7 +44,7 @@ def log_reader(service: Service, run: str) -> ReadLog:
     """How the watcher of a run reads its logs."""
     from rflow.runner.logs import Logs
 
-    logs = Logs(service.place)
+    logs = Logs(service.state)
 
     def read(node: str, attempt: int, offset: int) -> tuple[list[str], int]:
         lines, after = logs.read(run, node, attempt, offset)

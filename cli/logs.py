@@ -85,7 +85,7 @@ class _Source:
         from rflow.runner.logs import Logs
 
         self._service = service
-        self._logs: Logs = Logs(service.place)
+        self._logs: Logs = Logs(service.state)
         self._run, self._node, self._attempt = run, node, attempt
         self._seen = 0
         self._offsets: dict[tuple[str, int], int] = {}

@@ -33,12 +33,9 @@ def reason(why: ev.Reason) -> str:
     """Why, in words: what the runner says of the code, with the values that decided it."""
     if not why.code:
         return ""
-    try:
-        from rflow.runner.reasons import text
-    except ImportError:
-        values = ", ".join(f"{name} {value(of)}" for name, of in why.values.items())
-        return clean(f"{why.code.replace('-', ' ')}{f' ({values})' if values else ''}")
-    return clean(text(why))
+    from rflow.runner.why import sentence
+
+    return clean(sentence(why))
 
 
 def line(record: Record, run: str) -> tuple[str, str] | None:

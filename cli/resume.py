@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
-from rflow.cli.command import command, format_option, note
+from rflow.cli.command import command, format_option, note, say
 from rflow.cli.failure import Failure
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
+
+Answer = Literal["redo", "done", "fail"]
 
 EXAMPLE = """
 rflow resume                     the run that was left
@@ -44,6 +48,7 @@ def resume(
 
     service = open_state(state)
     id_ = find_run(service, run, concluded=False)
+    answers: list[tuple[Answer, tuple[str, ...]]]
     answers = [("redo", redo), ("done", done), ("fail", fail)]
     named = [node for _, nodes in answers for node in nodes]
     if len(set(named)) < len(named):
@@ -57,6 +62,10 @@ def resume(
             f"run {id_} has ended: {found.status}",
             help=f"`rflow retry {id_}` runs what failed again",
         )
+    driver = service.journal.claimed(id_)
+    if named and driver is not None:
+        say(f"process {driver}, which drives run {id_}, goes on with the answer")
+        return 0
     if detach:
         service.spawn(id_)
         note(f"run {id_} goes on in the background")

@@ -72,8 +72,16 @@ def retry(
         say(pen.bold(f"run {id_}"))
         say(wrap(f"  runs again: {', '.join(preview.again) or 'nothing'}", width, "    "))
         say(wrap(f"  is reused:  {', '.join(preview.reused) or 'nothing'}", width, "    "))
+        if preview.asked_again:
+            say(
+                wrap(
+                    f"  asked again, since what is behind it changes: {', '.join(preview.asked_again)}",
+                    width,
+                    "    ",
+                )
+            )
     _ask("Go on?", yes, form)
-    service.retry(id_, start, given, person(by))
+    service.retry(id_, start, given, by=person(by))
     return _go_on(service, id_, detach=detach, form=form, parallel=parallel)
 
 

@@ -18,7 +18,8 @@ from rflow.cli.target import as_option, open_state, person, state_option
 
 if TYPE_CHECKING:
     from rflow.compiler.plan import Plan
-    from rflow.runner.service import Prepared, Service
+    from rflow.runner.prepare import Prepared
+    from rflow.runner.service import Service
 
 EXAMPLE = """
 rflow run release.rflow --arg replicas=3

@@ -205,9 +205,9 @@ def _log(shared: App, service: Service, run: str, record: NodeRecord) -> None:
     attempt = record.view.attempt
     if not attempt:
         return
-    lines, offset = Logs(service.place).read(run, record.view.id, attempt)
+    lines, offset = Logs(service.state).read(run, record.view.id, attempt)
     while True:
-        more, after = Logs(service.place).read(run, record.view.id, attempt, offset)
+        more, after = Logs(service.state).read(run, record.view.id, attempt, offset)
         if after == offset:
             break
         lines, offset = [*lines[-LOG_LINES:], *more], after
