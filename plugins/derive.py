@@ -135,10 +135,17 @@ def filter_spec(made: Filter, plugin: str = "", version: str = "") -> FilterSpec
 
 def build(cls: type[Any], inputs: Mapping[str, Json]) -> Any:
     """The author's object for these inputs; a missing one takes its default, or None."""
-    given = dict(inputs)
+    given: dict[str, Json] = {}
     for field in dataclasses.fields(cls):
-        if field.init and field.name not in given and not _has_default(field):
+        if not field.init:
+            continue
+        name = public_name(field.name)
+        if name in inputs:
+            given[field.name] = inputs[name]
+        elif not _has_default(field):
             given[field.name] = None
+    if unknown := sorted(set(inputs) - {public_name(name) for name in given}):
+        raise PluginError(f"{cls.__qualname__} has no field `{unknown[0]}`")
     return cls(**given)
 
 
@@ -147,7 +154,8 @@ def outputs_json(outputs: Any) -> dict[str, Json]:
     if outputs is None:
         return {}
     if dataclasses.is_dataclass(outputs) and not isinstance(outputs, type):
-        return {f.name: getattr(outputs, f.name) for f in dataclasses.fields(outputs)}
+        fields = dataclasses.fields(outputs)
+        return {public_name(f.name): getattr(outputs, f.name) for f in fields}
     if isinstance(outputs, Mapping):
         return dict(outputs)
     raise PluginError(f"`run` returned a {type(outputs).__name__} instead of its Outputs")
@@ -159,6 +167,12 @@ def outputs_object(cls: type[Node], outputs: Mapping[str, Json] | None) -> Any:
         return None
     inner = getattr(cls, "Outputs", None)
     return dict(outputs) if inner is None else build(inner, outputs)
+
+
+def public_name(field: str) -> str:
+    """The name in flows: a `_` at the end of a field's name, put there since Python or the class
+    has another use for the bare word (`from_`), is no part of it."""
+    return field.removesuffix("_")
 
 
 def derive_type(annotation: Any, where: str) -> Type:
@@ -235,7 +249,7 @@ def _input(where: str, field: dataclasses.Field[Any], hint: Any) -> InputSpec:
     elif isinstance(found, Optional):
         required = False
     return InputSpec(
-        field.name,
+        public_name(field.name),
         found,
         required,
         default,
@@ -261,7 +275,7 @@ def _outputs(cls: type[Any]) -> tuple[OutputSpec, ...]:
                 raise PluginError(f"{name}: {mark.value} is for inputs, not for outputs")
         found.append(
             OutputSpec(
-                field.name,
+                public_name(field.name),
                 derive_type(hint, name),
                 _doc_of(hint),
                 secret=Mark.SECRET in marks,

@@ -10,14 +10,22 @@ from collections.abc import Sequence
 
 from rflow.plugins import Filter, Node, Policy, SecretSource, Trigger
 from rflow.plugins.kinds import filters_lists, filters_logic, filters_text, policies, sources
+from rflow.plugins.kinds.archive import Archive
+from rflow.plugins.kinds.deploy_command import Command
+from rflow.plugins.kinds.deploy_directory import Directory
+from rflow.plugins.kinds.file import Write
+from rflow.plugins.kinds.flow import Run
+from rflow.plugins.kinds.git import Checkout
+from rflow.plugins.kinds.http import Check, Webhook
 from rflow.plugins.kinds.sh import Sh
 from rflow.plugins.kinds.triggers import TRIGGERS
+from rflow.plugins.kinds.wait import Until
 
 RFLOW_CONTRACT = 1
 
 
 def rflow_node_types() -> Sequence[type[Node]]:
-    return (Sh,)
+    return (Sh, Checkout, Archive, Directory, Command, Check, Until, Write, Webhook, Run)
 
 
 def rflow_trigger_types() -> Sequence[type[Trigger]]:

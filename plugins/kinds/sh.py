@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from rflow.plugins import Context, Doc, Json, Node, NodeError, Program, TakesSecret, Trusted
 
+SHELL = ["/bin/sh", "-eu"]
 _LARGEST = 1_000_000
 
 
@@ -26,7 +27,7 @@ class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs
         list[str],
         Trusted,
         Doc("The program that runs it, with its options; the script's file is added."),
-    ] = field(default_factory=lambda: ["/bin/sh", "-eu"])
+    ] = field(default_factory=lambda: list(SHELL))
     cwd: Annotated[
         str | None,
         Trusted,

@@ -1,0 +1,113 @@
+"""Where kinds put things: folders of a node's own, paths as flows write them, what was before."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from hashlib import sha256
+from pathlib import Path
+
+from rflow.plugins import Context, Json, NodeError
+
+
+def own_folder(ctx: Context) -> Path:
+    """A folder in the run's workspace that is this node's alone; not made yet."""
+    return ctx.workspace / file_name(ctx.node)
+
+
+def file_name(text: str) -> str:
+    """A text as the name of a file: different texts have different names."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip(".-")
+    if plain == text and len(text) <= 80:
+        return text
+    return f"{plain[:80]}-{sha256(text.encode()).hexdigest()[:8]}"
+
+
+def inside(folder: Path, path: str) -> Path:
+    """A path within a folder; NodeError if it could lead out of it."""
+    parts = Path(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+        raise NodeError(f"`{path}` must be a path within {folder.name}", retry=False)
+    return folder / path
+
+
+def pause(ctx: Context, seconds: float) -> None:
+    """Waits a moment; NodeError at once if the attempt is to end."""
+    until = time.monotonic() + seconds
+    while True:
+        if ctx.cancelled():
+            raise NodeError("it was ended while it waited", retry=False)
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, 0.05))
+
+
+def before_of_run(ctx: Context, resource: str, now: Json, after: Json) -> Json:
+    """The value of a resource before this node first changed it in this run.
+
+    A second attempt finds what the first one left behind; taking that for the value before would
+    make an undo restore a failure.
+    """
+    path = _memory(ctx)
+    before = now
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["resource"] == resource and kept["after"] == now:
+            before = kept["before"]
+    except (OSError, ValueError, KeyError, TypeError):
+        before = now
+    _remember(path, {"resource": resource, "before": before, "after": after, "ended": False})
+    return before
+
+
+def note_end(ctx: Context) -> None:
+    """Keeps that all which was to be done is done, for `ended` after a crash."""
+    path = _memory(ctx)
+    _remember(path, {**json.loads(path.read_text(encoding="utf-8")), "ended": True})
+
+
+def ended(ctx: Context, resource: str, now: Json) -> bool:
+    """Whether this node had come to its end, and the resource is still as it left it."""
+    try:
+        kept = json.loads(_memory(ctx).read_text(encoding="utf-8"))
+        return bool(kept["ended"]) and kept["resource"] == resource and kept["after"] == now
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Puts a file in its place as a whole: a reader sees the old one or the new one."""
+    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}.rflow")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes sure that what was renamed in a folder stays so when the power goes."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _memory(ctx: Context) -> Path:
+    return ctx.workspace / ".before" / f"{file_name(ctx.node)}.json"
+
+
+def _remember(path: Path, kept: dict[str, Json]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    replace_file(path, json.dumps(kept).encode())
