@@ -35,7 +35,7 @@ def clean_lines(text: str) -> str:
 
 def clean_log(line: str, *, color: bool) -> str:
     """A line of a log: colours stay where colours are shown, all other sequences go."""
-    line = line.rstrip("\r\n").rsplit("\r", 1)[-1].expandtabs(8)
+    line = line.rstrip("\r\n").rsplit("\r", 1)[-1].replace("\n", " ").expandtabs(8)
     if "\x1b" not in line:
         return _CONTROL.sub(_escape, line)
     parts, at = [], 0
@@ -95,14 +95,18 @@ def pad(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int, indent: str = "") -> str:
-    """The text in lines of at most `width` cells, each but the first behind the indent."""
-    import textwrap
+    """The text in lines of at most `width` cells, each but the first behind the indent.
 
-    lines = textwrap.wrap(
-        text,
-        max(20, width),
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
-    return "\n".join(lines)
+    It breaks at spaces only: a longer word has a line of its own, so that it can be copied.
+    """
+    lines, line, used = [], "", 0
+    for word in re.findall(r"\s*\S+", text):
+        size = cells(word)
+        if line.strip() and used + size > width:
+            lines.append(line)
+            word = word.lstrip()
+            line, used = indent, cells(indent)
+            size = cells(word)
+        line += word
+        used += size
+    return "\n".join([*lines, line])

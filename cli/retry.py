@@ -70,16 +70,11 @@ def retry(
     if form != "json":
         pen, width = app().out, app().width
         say(pen.bold(f"run {id_}"))
-        say(wrap(f"  runs again: {', '.join(preview.again) or 'nothing'}", width, "    "))
-        say(wrap(f"  is reused:  {', '.join(preview.reused) or 'nothing'}", width, "    "))
+        groups = [("runs again", preview.again), ("is reused", preview.reused)]
         if preview.asked_again:
-            say(
-                wrap(
-                    f"  asked again, since what is behind it changes: {', '.join(preview.asked_again)}",
-                    width,
-                    "    ",
-                )
-            )
+            groups.append(("is asked again, since what is behind it changes", preview.asked_again))
+        for title, nodes in groups:
+            say(wrap(f"  {title}: {', '.join(nodes) or 'nothing'}", width, "    "))
     _ask("Go on?", yes, form)
     service.retry(id_, start, given, by=person(by))
     return _go_on(service, id_, detach=detach, form=form, parallel=parallel)

@@ -75,7 +75,7 @@ def _items(board: Board) -> list[_Item]:
     items: list[_Item] = []
     opened: list[str] = []
     section = "main"
-    for row in board.rows.values():
+    for row in _rows(board):
         if row.section != section:
             section, opened = row.section, []
             items.append(_Item(0, title=SECTIONS.get(section, section)))
@@ -89,6 +89,16 @@ def _items(board: Board) -> list[_Item]:
         opened = path
         items.append(_Item(len(path) + base, row=row))
     return items
+
+
+def _rows(board: Board) -> list[Row]:
+    """The rows by section; `on failure` only once it has begun."""
+    by_section: dict[str, list[Row]] = {"main": [], "undo": [], "failure": [], "finally": []}
+    for row in board.rows.values():
+        by_section.setdefault(row.section, []).append(row)
+    if all(row.status == "pending" for row in by_section["failure"]):
+        del by_section["failure"]
+    return [row for rows in by_section.values() for row in rows]
 
 
 def _path(board: Board, group: str | None) -> list[str]:
