@@ -8,6 +8,7 @@ artifact or give out a damaged one.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,11 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rflow.plugins.types import Json
 from rflow.runner.problems import BAD_ARTIFACT, NO_ARTIFACT, StateError
 from rflow.runner.state_dir import make_folder, unusable
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHUNK = 1 << 20
+
+INLINE_MAX = 32 * 1024
+"""A value whose JSON is longer, in bytes, is kept as an artifact, and its digest in its place."""
+
+_MARK = "$rflow.value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +171,23 @@ class _Aside:
         self._path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise unusable(self._folder, error) from error
+
+
+def shrink(value: Json, store: ArtifactStore) -> Json:
+    """The value as the journal keeps it: itself, or, if it is long, where it is kept."""
+    if not isinstance(value, str | list | dict):
+        return value
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    data = text.encode()
+    if len(data) <= INLINE_MAX and _MARK not in text:
+        return value
+    return {_MARK: store.put_bytes(data)}
+
+
+def grow(value: Json, store: ArtifactStore) -> Json:
+    """The value that `shrink` made this of."""
+    if isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_MARK), str):
+        with store.open(str(value[_MARK])) as file:
+            found: Json = json.load(file)
+        return found
+    return value

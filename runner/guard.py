@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -36,7 +36,7 @@ class Guard:
         self._mutex = threading.Lock()
         self._file: int | None = None
         self._pipe: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: int | None = None
         self._marks = 0
         self._serial = 0
         self._slots: dict[int, int] = {}
@@ -71,15 +71,21 @@ class Guard:
                     self._write(slot, 0)
 
     def close(self) -> None:
-        """End the guard. Attempts that are still in the file are ended by it."""
+        """End the guard. Attempts that are still going on are ended by it first."""
         with self._mutex:
+            process, self._process = self._process, None
+            if process is None:
+                return
+            if not self._slots:  # it has nothing to do: it need not even finish starting
+                os.kill(process, signal.SIGKILL)
+                (self._folder / self._id).unlink(missing_ok=True)
             for fd in (self._pipe, self._file):
                 if fd is not None:
                     os.close(fd)
             self._pipe = self._file = None
-            process, self._process = self._process, None
-        if process is not None:
-            process.wait()
+            self._slots, self._free = {}, []
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process, 0)
 
     def _write(self, slot: int, serial: int) -> None:
         assert self._file is not None
@@ -93,15 +99,19 @@ class Guard:
             raise unusable(path, error) from error
         reading, self._pipe = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            self._process = os.posix_spawn(
+                sys.executable,
                 [sys.executable, "-I", "-S", guard_process.__file__, str(path), f"{self._id}-"],
-                stdin=reading,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,
+                {},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, reading, 0),
+                    (os.POSIX_SPAWN_DUP2, null, 1),
+                    (os.POSIX_SPAWN_DUP2, null, 2),
+                ],
+                setsid=True,
             )
+            os.close(null)
         finally:
             os.close(reading)
 

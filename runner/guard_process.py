@@ -25,6 +25,7 @@ VARIABLE = b"RFLOW_GUARD="
 SERIAL = struct.Struct("<Q")
 GRACE_S = 5.0
 AGAIN_S = 0.1
+STUCK_S = 10.0  # after which a process that not even SIGKILL ends is given up
 
 
 def live_serials(path: str) -> set[bytes]:
@@ -77,7 +78,7 @@ def end_marked(mark: bytes, serials: set[bytes], grace_s: float = GRACE_S) -> in
     ended: set[int] = set()
     clear = 0
     kill_at = time.monotonic() + grace_s
-    while serials and clear < 2:
+    while serials and clear < 2 and time.monotonic() < kill_at + STUCK_S:
         found = marked(mark, serials)
         clear = 0 if found else clear + 1
         for number, fd in found.items():
@@ -113,6 +114,7 @@ def main(path: str, mark: str) -> None:
     """Wait for the end of the runner, then end what it left behind."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
     while os.read(0, 64):
         pass
     end_marked(mark.encode(), live_serials(path))

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rflow.runner.problems import StateError
 from rflow.runner.scrub import Scrubber, Stream
 from rflow.runner.state_dir import StateDir, make_folder, unusable
 
@@ -139,8 +140,12 @@ class Log:
                 flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o600)
                 self._size = os.fstat(self._fd).st_size
-            self._size += os.write(self._fd, data)
-        except Exception:  # a log never makes an attempt fail
+            written = os.write(self._fd, data)
+            if written < len(data):
+                os.ftruncate(self._fd, self._size)
+                raise OSError("no room")
+            self._size += written
+        except (OSError, StateError):  # a log never makes an attempt fail
             self._left_out += len(data)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from rflow.compiler.plan import Plan
 from rflow.plugins.context import NodeError
+from rflow.plugins.types import Json
 from rflow.runner.problems import NO_KEY, OPEN_KEY, StateError
 from rflow.runner.state_dir import unusable
 
@@ -112,6 +114,17 @@ def _make(path: Path) -> None:
             os.link(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def seal_output(key: Key, run: str, node: str, name: str, value: Json) -> str:
+    """A secret output of a node, sealed."""
+    return key.seal(json.dumps(value, ensure_ascii=False), f"output {name} of {node} in {run}")
+
+
+def open_output(key: Key, run: str, node: str, name: str, sealed: str) -> Json:
+    """The output that `seal_output` sealed."""
+    found: Json = json.loads(key.open(sealed, f"output {name} of {node} in {run}"))
+    return found
 
 
 def resolve(

@@ -1,0 +1,201 @@
+"""Carrying commands out on this machine: threads, one for each attempt that is going on.
+
+Theory of operation. The driving thread submits, stops and waits for messages; each attempt has a
+thread of its own for as long as it goes on, and threads are used again. Nothing is polled: the
+driving thread sleeps in `next` until a message comes or the nearest deadline of an attempt.
+How many attempts go on at once is the scheduler's to say.
+
+A kind that neither ends nor listens when it is stopped cannot be ended by force. After a while its
+attempt is given up: it fails, is not tried again (two attempts of a node never go on at once), and
+whatever it says later is not heard.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from heapq import heappop, heappush
+
+from rflow.plugins.context import NodeError
+from rflow.plugins.types import Json
+from rflow.runner.attempt import Bench, run_attempt
+from rflow.runner.command import Command, Failed, Intends, Message, Outcome
+from rflow.runner.process import Stop, Why
+
+STUCK_S = 15.0
+"""How long after being stopped, beyond the grace, an attempt is waited for."""
+
+
+class _Job:
+    """An attempt that is going on."""
+
+    __slots__ = ("command", "given_up", "stop")
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.given_up = False
+        limit = command.timeout_s
+        self.stop = Stop(None if limit is None else time.monotonic() + limit)
+
+
+class _Reply:
+    """The driver's answer to an intent, waited for by the attempt's thread."""
+
+    def __init__(self) -> None:
+        self._given = threading.Event()
+        self._refused: str | None = None
+
+    def done(self) -> None:
+        self._given.set()
+
+    def refuse(self, why: str) -> None:
+        self._refused = why
+        self._given.set()
+
+    def wait(self) -> None:
+        """Until it is given; NodeError if the intent was refused."""
+        self._given.wait()
+        if self._refused is not None:
+            raise NodeError(f"the change was not begun: {self._refused}", retry=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    job: _Job
+    body: Outcome | Intends
+
+
+class Pool:
+    """See `runner.command.Dispatcher`. For one run, and one driving thread."""
+
+    def __init__(self, bench: Bench, *, stuck_s: float = STUCK_S) -> None:
+        self._bench = bench
+        self._stuck_s = stuck_s
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
+        self._going: dict[str, _Job] = {}
+        self._threads: list[threading.Thread] = []
+        self._deadlines: list[tuple[float, int, _Job]] = []
+        self._count = 0
+        self._ready: list[Message] = []
+
+    def submit(self, command: Command) -> None:
+        """Begin; returns at once."""
+        job = _Job(command)
+        self._going[command.node] = job
+        if len(self._going) > len(self._threads):
+            self._count += 1
+            name = f"rflow-attempt-{self._count}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        if job.stop.deadline is not None:
+            self._watch(job, job.stop.deadline)
+        self._jobs.put(job)
+
+    def stop(self, node: str) -> None:
+        """End the node's attempt; its outcome still comes."""
+        job = self._going.get(node)
+        if job is not None:
+            self._stop(job, "cancelled")
+
+    def next(self, timeout_s: float | None) -> Message | None:
+        """The next message, None after `timeout_s` without one (None: wait for ever)."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            self._look_at_deadlines()
+            if self._ready:
+                return self._ready.pop()
+            wake_at = until
+            if self._deadlines and (wake_at is None or self._deadlines[0][0] < wake_at):
+                wake_at = self._deadlines[0][0]
+            left = None if wake_at is None else wake_at - time.monotonic()
+            try:
+                # Without waiting where there is something: most messages come in crowds.
+                said = (
+                    self._said.get_nowait()
+                    if left is not None and left <= 0
+                    else (self._said.get(timeout=left))
+                )
+            except queue.Empty:
+                if until is not None and time.monotonic() >= until:
+                    self._look_at_deadlines()
+                    return self._ready.pop() if self._ready else None
+                continue
+            if (message := self._heard(said)) is not None:
+                return message
+
+    def close(self) -> None:
+        """End everything that still goes on, and wait for it. What it says is not heard."""
+        for job in list(self._going.values()):
+            self._stop(job, "lost")
+        while self._going:
+            message = self.next(None)
+            if message is not None and isinstance(message.body, Intends):
+                message.body.reply.refuse("the runner is ending")
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    # -- in the driving thread -----------------------------------------------------------------
+
+    def _heard(self, said: _Said) -> Message | None:
+        job, body = said.job, said.body
+        if job.given_up:
+            if isinstance(body, Intends):
+                body.reply.refuse("the attempt was given up")
+            return None
+        if not isinstance(body, Intends):
+            self._going.pop(job.command.node, None)
+        return Message(job.command.node, job.command.attempt, body)
+
+    def _stop(self, job: _Job, why: Why) -> None:
+        if job.stop.why is None:
+            job.stop.request(why)
+            self._watch(job, time.monotonic() + self._bench.grace_s + self._stuck_s)
+
+    def _watch(self, job: _Job, at: float) -> None:
+        self._count += 1
+        heappush(self._deadlines, (at, self._count, job))
+
+    def _look_at_deadlines(self) -> None:
+        now = time.monotonic()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, _, job = heappop(self._deadlines)
+            if self._going.get(job.command.node) is not job:
+                continue
+            deadline = job.stop.deadline
+            if job.stop.why is None and deadline is not None and deadline <= now:
+                self._stop(job, "timeout")
+            elif job.stop.why is not None:
+                self._give_up(job)
+
+    def _give_up(self, job: _Job) -> None:
+        job.given_up = True
+        del self._going[job.command.node]
+        # Its thread is not counted any more; should it come back after all, it is one too many.
+        if self._threads:
+            self._threads.pop()
+        message = (
+            f"it was asked to end ({job.stop.why}) and did not; what it still does is not known"
+        )
+        failed = Failed(message, retry=False, code="stuck")
+        self._ready.append(Message(job.command.node, job.command.attempt, failed))
+
+    # -- in the attempts' threads --------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            outcome = run_attempt(self._bench, job.command, job.stop, partial(self._announce, job))
+            self._said.put(_Said(job, outcome))
+
+    def _announce(self, job: _Job, resource: str, before: Json, after: Json) -> None:
+        """Hand an intent to the driving thread and wait until it is on disk."""
+        reply = _Reply()
+        self._said.put(_Said(job, Intends(resource, before, after, reply)))
+        reply.wait()

@@ -1,0 +1,353 @@
+"""Programs: one is run in a session of its own, its output read as it comes, ended as a whole.
+
+Theory of operation. One thread, that of the attempt, polls what there is to poll: the pipe of the
+output, a pidfd that says that the program has ended, and the descriptor of the attempt's `Stop`.
+A program has ended when its first process has; what it left running in the background keeps
+neither the attempt nor the pipe. Being stopped, or over time, is told to the whole group and to
+every process with the attempt's mark by SIGTERM, and after a grace by SIGKILL.
+
+The environment of a program is made here from a list of names, never inherited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from rflow.plugins.context import Completed, NodeError
+from rflow.runner import guard_process
+from rflow.runner.guard import VARIABLE
+from rflow.runner.guard_process import GRACE_S
+
+_CHUNK = 1 << 16
+_PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
+_CERTIFICATES = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+)
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Why = Literal["cancelled", "timeout", "lost"]
+
+
+class Stopping(BaseException):
+    """The attempt is being ended: raised where it does something, to leave it. Not an Exception,
+    so that a kind's own error handling does not catch it."""
+
+
+class Stop:
+    """Whether an attempt is to end, and why; can be waited for. For all threads."""
+
+    def __init__(self, deadline: float | None = None) -> None:
+        """`deadline` is the attempt's, by `time.monotonic`."""
+        self.deadline = deadline
+        self.why: Why | None = None
+        self._mutex = threading.Lock()
+        self._fd: int | None = None
+        self._closed = False
+        self._calls: list[Callable[[], None]] = []
+
+    def request(self, why: Why) -> None:
+        """End the attempt. The first reason stays."""
+        with self._mutex:
+            if self.why is not None or self._closed:
+                return
+            self.why = why
+            if self._fd is not None:
+                os.eventfd_write(self._fd, 1)
+            calls, self._calls = self._calls, []
+        for call in calls:
+            call()
+
+    def requested(self) -> bool:
+        """Whether it is to end; a passed deadline is a reason too."""
+        if self.why is None and self.deadline is not None and time.monotonic() >= self.deadline:
+            self.request("timeout")
+        return self.why is not None
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Call this, in any thread, when the end is requested; now, if it has been."""
+        with self._mutex:
+            if self.why is None:
+                self._calls.append(function)
+                return
+        function()
+
+    def fileno(self) -> int:
+        """A descriptor that is readable from the request on."""
+        with self._mutex:
+            if self._fd is None:
+                self._fd = os.eventfd(0 if self.why is None else 1, os.EFD_CLOEXEC)
+            return self._fd
+
+    def close(self) -> None:
+        """The attempt has ended."""
+        with self._mutex:
+            self._closed = True
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+
+def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of the runner's environment reaches a program."""
+    names = (*_PLAIN, *_PROXIES, *(name.upper() for name in _PROXIES), *_CERTIFICATES)
+    kept = {name: environ[name] for name in names if name in environ}
+    kept.update({name: value for name, value in environ.items() if name.startswith("LC_")})
+    kept.setdefault("PATH", _PATH)
+    return kept
+
+
+def run_program(
+    argv: Sequence[str],
+    *,
+    cwd: Path | str,
+    env: Mapping[str, str],
+    stop: Stop,
+    output: Callable[[Literal["out", "err"], bytes], None],
+    note: Callable[[str], None] = lambda text: None,
+    input: bytes | None = None,
+    capture: bool = False,
+    timeout_s: float | None = None,
+    grace_s: float = GRACE_S,
+) -> Completed:
+    """Run a program to its end. NodeError if it cannot be started or takes longer than
+    `timeout_s`; Stopping if the attempt was stopped. `output` is given what it writes: stdout and
+    stderr alike as "out", or with `capture` only stderr, as "err"; `note` what there is to say."""
+    if stop.requested():
+        raise Stopping
+    program = _Program(argv, cwd, env, stop, output, input, capture)
+    try:
+        program.watch(timeout_s, grace_s)
+    finally:
+        left = program.left_running
+        returncode = program.close()
+    if left and not program.why:
+        note("what the program left running in the background is not listened to any more")
+    if program.why == "stop":
+        raise Stopping
+    if program.why == "time":
+        raise NodeError(f"`{argv[0]}` took longer than {timeout_s:g} s and was ended")
+    return Completed(returncode, bytes(program.captured).decode("utf-8", "replace"))
+
+
+class _Program:
+    """A program that is running, and what is polled for it."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        cwd: Path | str,
+        env: Mapping[str, str],
+        stop: Stop,
+        output: Callable[[Literal["out", "err"], bytes], None],
+        input: bytes | None,
+        capture: bool,
+    ) -> None:
+        self.why: Literal["", "stop", "time"] = ""
+        self.captured = bytearray()
+        self._stop = stop
+        self._output = output
+        self._input = memoryview(input) if input else None
+        self._mark = env.get(VARIABLE, "")
+        self._poller = select.poll()
+        self._takes: dict[int, Callable[[bytes], object]] = {}
+        self._writing: int | None = None
+        self._others: dict[int, int] = {}  # pidfds of further processes that are to end
+        ours: list[int] = []
+        try:
+            self._process = self._start(argv, cwd, env, capture, ours)
+        except BaseException:
+            for fd in (*self._takes, self._writing):
+                if fd is not None:
+                    os.close(fd)
+            raise
+        finally:
+            for fd in ours:
+                os.close(fd)
+        self._pidfd = os.pidfd_open(self._process.pid)
+        for fd in (*self._takes, self._pidfd, stop.fileno()):
+            self._poller.register(fd, select.POLLIN)
+        if self._writing is not None:
+            self._poller.register(self._writing, select.POLLOUT)
+
+    def _start(
+        self,
+        argv: Sequence[str],
+        cwd: Path | str,
+        env: Mapping[str, str],
+        capture: bool,
+        theirs: list[int],
+    ) -> subprocess.Popen[bytes]:
+        """Start it; the descriptors that are the program's alone go into `theirs`."""
+        stdin: int
+        if self._input is None:
+            stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        else:
+            stdin, self._writing = os.pipe()
+            os.set_blocking(self._writing, False)
+        theirs.append(stdin)
+        reading, writing = os.pipe()
+        theirs.append(writing)
+        os.set_blocking(reading, False)
+        stdout = writing
+        self._takes[reading] = lambda data: self._output("err" if capture else "out", data)
+        if capture:
+            caught, stdout = os.pipe()
+            theirs.append(stdout)
+            os.set_blocking(caught, False)
+            self._takes[caught] = self.captured.extend
+        try:
+            return subprocess.Popen(
+                [os.fspath(word) for word in argv],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=writing,
+                cwd=cwd,
+                env=env,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise _cannot_start(argv[0], cwd, error) from error
+
+    def watch(self, timeout_s: float | None, grace_s: float) -> None:
+        """Until the program has ended, or has been ended."""
+        now = time.monotonic()
+        times = [self._stop.deadline, None if timeout_s is None else now + timeout_s]
+        over_at = min((at for at in times if at is not None), default=None)
+        kill_at: float | None = None
+        running = True
+        while running or self._others:
+            until = over_at if kill_at is None else kill_at
+            wait = None if until is None else max(0.0, until - time.monotonic()) * 1000 + 1
+            ready = self._poller.poll(wait)
+            for fd, _ in ready:
+                if fd == self._pidfd:
+                    self._poller.unregister(fd)
+                    running = False
+                elif fd in self._takes:
+                    self._read(fd)
+                elif fd == self._writing:
+                    self._write()
+                elif fd in self._others:
+                    self._forget(fd)
+            if kill_at is None and running:
+                if self._stop.requested():
+                    self.why = "stop"
+                elif over_at is not None and time.monotonic() >= over_at:
+                    self.why = "time"
+                if self.why:
+                    self._poller.unregister(self._stop.fileno())
+                    self._signal(signal.SIGTERM)
+                    kill_at = time.monotonic() + grace_s
+            elif kill_at is not None and time.monotonic() >= kill_at:
+                self._signal(signal.SIGKILL)
+                kill_at = time.monotonic() + guard_process.AGAIN_S
+            if kill_at is not None and not running and not self._others:
+                self._look()
+        for fd in list(self._takes):
+            while self._read(fd):
+                pass
+
+    @property
+    def left_running(self) -> bool:
+        """Whether something still holds the pipe of its output."""
+        return bool(self._takes)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the group and to all with the attempt's mark. The first process has not been waited
+        for, so that its number, and the group's, is still its own."""
+        self._look()
+        with contextlib.suppress(OSError):
+            os.killpg(self._process.pid, number)
+        for fd in self._others:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(fd, number)
+
+    def _look(self) -> None:
+        """Take in the further processes with the attempt's mark."""
+        mark, _, serial = self._mark.rpartition(".")
+        if not serial:
+            return
+        known = set(self._others.values())
+        for number, fd in guard_process.marked(f"{mark}.".encode(), {serial.encode()}).items():
+            if number in known or number == self._process.pid:
+                os.close(fd)
+            else:
+                self._others[fd] = number
+                self._poller.register(fd, select.POLLIN)
+
+    def _forget(self, fd: int) -> None:
+        self._poller.unregister(fd)
+        del self._others[fd]
+        os.close(fd)
+
+    def _read(self, fd: int) -> bool:
+        """What there is to read, once; whether there may be more."""
+        try:
+            data = os.read(fd, _CHUNK)
+        except BlockingIOError:
+            return False
+        if data:
+            self._takes[fd](data)
+            return True
+        self._poller.unregister(fd)
+        del self._takes[fd]
+        os.close(fd)
+        return False
+
+    def _write(self) -> None:
+        assert self._writing is not None
+        assert self._input is not None
+        try:
+            self._input = self._input[os.write(self._writing, self._input[:_CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._input = self._input[:0]
+        if not self._input:
+            self._poller.unregister(self._writing)
+            os.close(self._writing)
+            self._writing = None
+
+    def close(self) -> int:
+        """Take the program's return code and close what is open. What a failed program left
+        running in its group is ended with it."""
+        if self.why or self._failed():
+            number = signal.SIGKILL if self.why else signal.SIGTERM
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, number)
+        returncode = self._process.wait()
+        for fd in (*self._takes, *self._others, self._writing, self._pidfd):
+            if fd is not None:
+                os.close(fd)
+        self._takes, self._others = {}, {}
+        return returncode
+
+    def _failed(self) -> bool:
+        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        return found is not None and found.si_status != 0
+
+
+def _cannot_start(program: str, cwd: Path | str, error: OSError | ValueError) -> NodeError:
+    """Why a program could not be started, for people; trying again does not help."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not os.path.isdir(cwd):
+        return NodeError(f"cannot start `{program}`: there is no folder `{cwd}`", retry=False)
+    if isinstance(error, FileNotFoundError):
+        return NodeError(f"cannot start `{program}`: it is not installed", retry=False)
+    if isinstance(error, OSError):
+        return NodeError(f"cannot start `{program}`: {error.strerror}", retry=False)
+    return NodeError(f"cannot start `{program}`: {error}", retry=False)
