@@ -6,7 +6,7 @@ Owns the classes that all commands are made of, and the state that one call of r
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -74,8 +74,26 @@ def complain(
         note(f"  {pen.cyan('help:')} {help}")
 
 
+class Formatter(click.HelpFormatter):
+    """The formatter of click, with room for what is said where the terminal is small."""
+
+    def write_dl(
+        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        small = self.width < 60
+        super().write_dl(rows, 10 if small else col_max, col_spacing)
+
+
+class Context(click.Context):
+    """The context of rflow's commands."""
+
+    formatter_class = Formatter
+
+
 class Command(click.Command):
     """A command whose function returns its exit code, or None for 0."""
+
+    context_class = Context
 
     def __init__(self, *args: Any, example: str = "", **options: Any) -> None:
         options["context_settings"] = {**HELP_OPTION, **options.pop("context_settings", {})}
@@ -100,6 +118,7 @@ class Family(click.Group):
     """A command with commands of its own; without one of them it does something by itself."""
 
     command_class = Command
+    context_class = Context
 
     def __init__(self, *args: Any, example: str = "", **options: Any) -> None:
         options["context_settings"] = {**HELP_OPTION, **options.pop("context_settings", {})}
@@ -113,9 +132,15 @@ class Family(click.Group):
 
 
 def write_example(formatter: click.HelpFormatter, example: str) -> None:
-    """The lines of an example, as they are."""
+    """The lines of an example as they are; what they say goes below them if space is short."""
     for line in example.strip("\n").splitlines():
-        formatter.write(f"  {line}\n")
+        if len(line) + 2 <= formatter.width:
+            formatter.write(f"  {line}\n")
+            continue
+        called, _, about = line.partition("   ") if "   " in line else line.partition("  ")
+        formatter.write(f"  {called}\n")
+        if about.strip():
+            formatter.write(f"      {about.strip()}\n")
     if example:
         formatter.write_paragraph()
 

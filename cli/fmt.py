@@ -14,7 +14,7 @@ from rflow.dsl.diagnostics import Diagnostic
 
 EXAMPLE = """
 rflow fmt release.rflow          rewrite it
-rflow fmt --check *.rflow        only say which files would change (exit code 1)
+rflow fmt --check *.rflow        only list the files that would change
 rflow fmt --diff release.rflow   show how, change nothing
 rflow fmt - < release.rflow      standard input to standard output
 """

@@ -7,14 +7,23 @@ what the overview says of it.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any, NamedTuple
 
 import click
-from rflow.cli.command import App, Command, color_option, complain, help_width, write_example
+from rflow.cli.command import (
+    App,
+    Command,
+    Context,
+    color_option,
+    complain,
+    help_width,
+    write_example,
+)
 from rflow.cli.entry import INTERRUPTED, PROBLEMS, USAGE
 from rflow.cli.failure import Failure, Problems
-from rflow.dsl.diagnostics import Diagnostic
+from rflow.dsl.diagnostics import Diagnostic, closest
 
 
 class Entry(NamedTuple):
@@ -59,6 +68,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
 }
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
+COMPLETE_VARIABLE = "_RFLOW_COMPLETE"
+
 EXAMPLE = """
 rflow init               write a first flow
 rflow check hello.rflow  find its mistakes
@@ -68,6 +79,8 @@ rflow run hello.rflow    run it
 
 class Commands(click.Group):
     """The group of all commands; each is imported when it is asked for."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -90,8 +103,6 @@ class Commands(click.Group):
         name = args[0]
         if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        from rflow.dsl.diagnostics import closest
-
         near = closest(name, list(COMMANDS))
         step = f"did you mean `rflow {near}`?" if near else "`rflow --help` lists the commands"
         if name.endswith(".rflow"):
@@ -126,8 +137,7 @@ def invoke(argv: list[str]) -> int:
     """Run a command; what it raises as a message becomes one, and an exit code."""
     shared = App(tuple(argv))
     try:
-        code = rflow.main(args=argv, prog_name="rflow", standalone_mode=False, obj=shared)
-        return code if isinstance(code, int) else 0
+        return _call(argv, shared)
     except Problems as problems:
         from rflow.dsl.render import render_text
 
@@ -137,6 +147,11 @@ def invoke(argv: list[str]) -> int:
     except Failure as failure:
         complain(failure.message, failure.help, code=failure.code, pen=shared.err)
         return failure.exit_code
+    except click.NoSuchOption as error:
+        near = closest(error.option_name, _options(error.ctx))
+        step = f"did you mean `{near}`?" if near else _usage_help(error)
+        complain(f"there is no option `{error.option_name}`", step, pen=shared.err)
+        return USAGE
     except click.UsageError as error:
         complain(_lower(error.format_message()), _usage_help(error), pen=shared.err)
         return USAGE
@@ -147,6 +162,20 @@ def invoke(argv: list[str]) -> int:
         return USAGE
     except Exception as error:
         return _told(error, shared)
+
+
+def _call(argv: list[str], shared: App) -> int:
+    """What `Group.main` of click does, without its ways to end the process."""
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(rflow, {}, "rflow", COMPLETE_VARIABLE, instruction)
+    try:
+        with rflow.make_context("rflow", argv or ["--help"], obj=shared) as ctx:
+            code = rflow.invoke(ctx)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    return code if isinstance(code, int) else 0
 
 
 def _told(error: Exception, shared: App) -> int:
@@ -177,6 +206,11 @@ def _lower(message: str) -> str:
     """Messages of click begin with a capital and end with a stop; rflow's do not."""
     message = message.strip().removesuffix(".")
     return message[:1].lower() + message[1:]
+
+
+def _options(ctx: click.Context | None) -> list[str]:
+    params = ctx.command.get_params(ctx) if ctx else []
+    return [name for param in params for name in param.opts if name.startswith("--")]
 
 
 def _usage_help(error: click.UsageError) -> str:

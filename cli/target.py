@@ -43,8 +43,6 @@ def _login() -> str:
 
 def open_state(state: str | None, flow_file: Path | None = None, host: Any = None) -> Service:
     """The service on a state folder. Without a flow file the state must exist."""
-    from rflow.cli.flows import Kinds
-    from rflow.runner.service import Service
     from rflow.runner.state_dir import locate
 
     beside = flow_file if flow_file is not None else Path.cwd() / "flow.rflow"
@@ -54,6 +52,9 @@ def open_state(state: str | None, flow_file: Path | None = None, host: Any = Non
             f"there are no runs here: `{place.root}` holds no state",
             help="go to the folder of the flow, or name its state with `--state DIR`",
         )
+    from rflow.cli.flows import Kinds
+    from rflow.runner.service import Service
+
     return Service.open(place.root, host or Kinds().host, create=flow_file is not None)
 
 

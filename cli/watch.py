@@ -161,6 +161,7 @@ class Live:
         self._screen = Screen()
         self._above: list[str] = []
         self._lock = threading.Lock()
+        self._drawing = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._draw_on, name="screen", daemon=True)
 
@@ -191,14 +192,18 @@ class Live:
             self._screen.draw([], above)
             self._screen.close(tree(self._board, look, room))
 
-    def _draw_on(self) -> None:
-        while True:
+    def draw(self) -> None:
+        """Show how things stand. A terminal that is stopped must not stop the run: what is shown
+        is made under the lock that `record` takes, and written without it."""
+        with self._drawing:
             with self._lock:
                 above = self._take()
                 frame = self._frame()
             self._screen.draw(frame, above)
-            if self._stopped.wait(FRAME_S):
-                return
+
+    def _draw_on(self) -> None:
+        while not self._stopped.wait(FRAME_S):
+            self.draw()
 
     def _take(self) -> list[str]:
         for node in self._tail_nodes():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """
 rflow why               the last run: what decided how it went
-rflow why 7k2m deploy   why this node did not start, was skipped, waits, failed …
+rflow why 7k2m deploy   why a node did not start, was skipped, waits …
 """
 
 

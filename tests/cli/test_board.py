@@ -57,7 +57,9 @@ def shown(board: Board, width: int, height: int | None = None) -> str:
 def test_halfway_at_80_columns() -> None:
     board = shop()
     feed(board, *HALFWAY)
-    assert shown(board, 80) == """\
+    assert (
+        shown(board, 80)
+        == """\
 ✓ source        success 1.0s
 ✓ go_live       success 2.0s
 ↻ database      sequence
@@ -69,12 +71,15 @@ def test_halfway_at_80_columns() -> None:
   · check.ping  pending
 finally
   · tell        pending"""
+    )
 
 
 def test_halfway_at_40_columns() -> None:
     board = shop()
     feed(board, *HALFWAY)
-    assert shown(board, 40) == """\
+    assert (
+        shown(board, 40)
+        == """\
 ✓ source        success 1.0s
 ✓ go_live       success 2.0s
 ↻ database      sequence
@@ -86,6 +91,7 @@ def test_halfway_at_40_columns() -> None:
   · check.ping  pending
 finally
   · tell        pending"""
+    )
 
 
 def test_a_gate_says_how_to_answer_it() -> None:
@@ -100,10 +106,13 @@ def test_a_gate_says_how_to_answer_it() -> None:
 def test_what_moves_comes_first_where_space_is_short() -> None:
     board = shop()
     feed(board, *HALFWAY)
-    assert shown(board, 80, 4) == """\
+    assert (
+        shown(board, 80, 4)
+        == """\
 ↻ database   sequence
   ↻ migrate  retrying attempt 1 of 3 · 11s · retries · database is locked
   … 7 more: 1 retrying, 3 success, 4 pending"""
+    )
 
 
 def test_a_large_run_stays_within_its_lines() -> None:
