@@ -49,7 +49,7 @@ class LocalArtifacts(Artifacts):
 
 
 class LocalContext(Context):
-    """An attempt under a folder: `flow/`, `workspace/`, `scratch/` and `artifacts/` in it.
+    """An attempt of a node of a run, with real folders under `root`.
 
     `declared` are the outputs that the node's body declares, name to type as text; `variables`
     are added to the environment of its programs, as the references of scripts are; `runs` gives,
@@ -60,6 +60,7 @@ class LocalContext(Context):
         self,
         root: Path,
         *,
+        run: str = "run-1",
         node: str = "node",
         stage: str | None = "production",
         attempt: int = 1,
@@ -70,16 +71,16 @@ class LocalContext(Context):
         waited: frozenset[str] = frozenset(),
     ) -> None:
         self.root = root
-        self.run_id = "run-1"
-        self.run_name = "run-1"
+        self.run_id = run
+        self.run_name = run
         self.flow = "release"
         self.node = node
         self.attempt = attempt
-        self.key = f"run-1/{node}/{attempt}"
+        self.key = f"{run}/{node}/{attempt}"
         self.stage = stage
         self.directory = root / "flow"
-        self.workspace = root / "workspace"
-        self.scratch = root / "scratch" / f"{attempt}"
+        self.workspace = root / run / "workspace"
+        self.scratch = root / run / "scratch" / f"{attempt}"
         self.artifacts = LocalArtifacts(root / "artifacts")
         self.effects = effects
         self.declared = dict(declared or {})
@@ -103,6 +104,7 @@ class LocalContext(Context):
         with the effects that were announced here."""
         return LocalContext(
             self.root,
+            run=self.run_id,
             node=self.node,
             stage=self.stage,
             attempt=self.attempt + 1 if attempt is None else attempt,
@@ -222,7 +224,7 @@ class LocalContext(Context):
 def perform(call: Callable[..., Any], *args: Any) -> Any:
     """What a plain or `async` method of a kind gives."""
     found = call(*args)
-    return asyncio.run(found) if inspect.isawaitable(found) else found
+    return asyncio.run(found) if inspect.iscoroutine(found) else found
 
 
 def run_node(node: Node, ctx: LocalContext) -> Any:

@@ -133,7 +133,7 @@ def _extract(archive: Path, folder: Path) -> None:
                     links.append(member)
                 else:
                     _place(packed, member, folder)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, KeyError) as error:
         raise NodeError(f"the artifact is no archive: {error}", retry=False) from None
     except OSError as error:
         why = error.strerror or str(error)

@@ -109,7 +109,5 @@ def _json_object(text: str) -> dict[str, Json]:
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
-        raise NodeError(
-            "the script's outputs begin with `{` and are no JSON", retry=False
-        ) from None
+        raise NodeError("what the script put out begins with `{` and is no JSON", False) from None
     return dict(found)

@@ -1,0 +1,102 @@
+"""`http.check` and `message.webhook`, against a real server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from rflow.plugins import NodeError
+from rflow.plugins.kinds.http import Check, Webhook
+from rflow.plugins.local_context import LocalContext, run_node
+
+
+def test_a_right_answer(ctx: LocalContext, server: Any) -> None:
+    found = run_node(Check(f"{server.url}/health?x=1", headers={"X-Token": "t"}), ctx)
+    assert found.status == 200
+    assert found.took >= 0
+    method, path, headers, _ = server.requests[0]
+    assert (method, path, headers["x-token"]) == ("GET", "/health?x=1", "t")
+
+
+def test_it_asks_once_unless_told_otherwise(ctx: LocalContext, server: Any) -> None:
+    server.answers = [(503, "")]
+    with pytest.raises(NodeError, match="answered 503, not 200") as caught:
+        run_node(Check(server.url), ctx)
+    assert caught.value.retry
+    assert len(server.requests) == 1
+
+
+def test_it_asks_until_the_answer_is_right(ctx: LocalContext, server: Any) -> None:
+    server.answers = [(503, ""), (200, "starting"), (200, "ready")]
+    run_node(Check(server.url, contains="ready", within=30.0), ctx)
+    assert len(server.requests) == 3
+    assert [line for line in ctx.lines if "without the text 'ready'" in line]
+
+
+def test_it_can_be_ended(ctx: LocalContext, server: Any) -> None:
+    server.answers = [(503, "")]
+    server.on_request = ctx.cancel
+    with pytest.raises(NodeError, match="ended while it waited"):
+        run_node(Check(server.url, within=3600.0), ctx)
+
+
+def test_nobody_answers(ctx: LocalContext) -> None:
+    with pytest.raises(NodeError, match="cannot be reached") as caught:
+        run_node(Check("http://127.0.0.1:1/"), ctx)
+    assert caught.value.retry
+
+
+@pytest.mark.parametrize("url", ["no address", "ftp://example.com", ""])
+def test_no_address(ctx: LocalContext, url: str) -> None:
+    with pytest.raises(NodeError, match="no address") as caught:
+        run_node(Check(url), ctx)
+    assert not caught.value.retry
+
+
+def test_other_methods_and_states(ctx: LocalContext, server: Any) -> None:
+    server.answers = [(404, "")]
+    assert run_node(Check(server.url, expect=404, method="HEAD"), ctx).status == 404
+    assert server.requests[0][0] == "HEAD"
+
+
+def test_a_message(ctx: LocalContext, server: Any) -> None:
+    server.answers = [(204, "")]
+    found = run_node(Webhook(f"{server.url}/hook/token", "released ü", {"channel": "ops"}), ctx)
+    assert found.status == 204
+    method, path, headers, body = server.requests[0]
+    assert (method, path) == ("POST", "/hook/token")
+    assert headers["content-type"] == "application/json"
+    assert headers["idempotency-key"] == ctx.key
+    assert json.loads(body) == {"text": "released ü", "channel": "ops"}
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [(400, 0), (404, 0), (301, 0), (408, 1), (429, 1), (500, 1), (503, 1)],
+)
+def test_which_answers_are_worth_another_try(
+    ctx: LocalContext, server: Any, status: int, again: int
+) -> None:
+    server.answers = [(status, "")]
+    with pytest.raises(NodeError, match=f"answered {status}") as caught:
+        run_node(Webhook(f"{server.url}/hook/hidden-token", "x"), ctx)
+    assert caught.value.retry is bool(again)
+    assert "hidden-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [("http://127.0.0.1:1/hidden", "cannot be reached"), ("hidden", "no web address")],
+)
+def test_the_address_is_never_told(ctx: LocalContext, url: str, message: str) -> None:
+    with pytest.raises(NodeError, match=message) as caught:
+        run_node(Webhook(url, "x"), ctx)
+    assert "hidden" not in str(caught.value)
+    assert "hidden" not in " ".join(ctx.lines)
+
+
+def test_nothing_to_send(ctx: LocalContext, server: Any) -> None:
+    with pytest.raises(NodeError, match="nothing to send"):
+        run_node(Webhook(server.url), ctx)
+    assert not server.requests
