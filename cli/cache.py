@@ -110,7 +110,7 @@ def _place(argv: list[str]) -> str:
         argv,
         os.getcwd(),
         terminal.traits(),
-        plugins_cache.specs()[1],
+        plugins_cache.fingerprint(),
         _installation(),
     )
     return os.path.join(folder(), "check", digest(repr(circumstances).encode()).hex())

@@ -13,13 +13,13 @@ import json
 import os
 import sys
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rflow.plugins.specs_json import FORMAT, decode, encode
-from rflow.plugins.types import CONTRACT_VERSION, Specs
+if TYPE_CHECKING:
+    from rflow.plugins.types import Specs
 
 Stamp = list[int]
-_VERSION = [1, FORMAT, CONTRACT_VERSION, *sys.version_info[:3]]
+_VERSION = [2, *sys.version_info[:3]]
 _METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 
@@ -30,8 +30,20 @@ def specs() -> tuple[Specs, str]:
     """
     path = _path()
     if path is not None and (kept := _read(path)) is not None:
-        return kept
+        from rflow.plugins.specs_json import decode
+
+        try:
+            return decode(json.loads(kept["specs"])), kept["print"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
     return _load(path)
+
+
+def fingerprint() -> str:
+    """The fingerprint alone. Where nothing has changed, not even the specs are read."""
+    path = _path()
+    kept = _read(path) if path is not None else None
+    return specs()[1] if kept is None else str(kept["print"])
 
 
 def _load(path: str | None) -> tuple[Specs, str]:
@@ -39,6 +51,7 @@ def _load(path: str | None) -> tuple[Specs, str]:
 
     from rflow.plugins.discovery import PluginProblems
     from rflow.plugins.host import Host
+    from rflow.plugins.specs_json import encode
 
     # Taken before loading: what is installed meanwhile must be seen the next time.
     folders = [[folder, _stamp(folder), _installed(folder)] for folder in sys.path]
@@ -54,12 +67,13 @@ def _load(path: str | None) -> tuple[Specs, str]:
     return found, fingerprint
 
 
-def _read(path: str) -> tuple[Specs, str] | None:
+def _read(path: str) -> dict[str, Any] | None:
+    """What is kept, if it still holds: `specs` as JSON text, `print` the fingerprint."""
     try:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_uid != os.getuid():
                 return None
-            kept = json.loads(file.read())
+            kept: dict[str, Any] = json.loads(file.read())
         if kept["version"] != _VERSION or [folder for folder, _, _ in kept["folders"]] != sys.path:
             return None
         if any(_stamp(file) != stamp for file, stamp in kept["files"]):
@@ -67,14 +81,15 @@ def _read(path: str) -> tuple[Specs, str] | None:
         moved = [entry for entry in kept["folders"] if _stamp(entry[0]) != entry[1]]
         if any(_installed(folder) != names for folder, _, names in moved):
             return None
-        found = decode(json.loads(kept["specs"])), str(kept["print"])
+        if not isinstance(kept["specs"], str) or not isinstance(kept["print"], str):
+            return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if moved:  # files came and went there, distributions did not
         for entry in moved:
             entry[1] = _stamp(entry[0])
         _write(path, kept)
-    return found
+    return kept
 
 
 def _write(path: str, kept: dict[str, Any]) -> None:
@@ -128,7 +143,7 @@ def _installed(folder: str) -> list[list[Any]]:
 
 def _files(modules: set[str]) -> set[str]:
     """The source files of modules, and of rflow's own that read specs from them."""
-    own = {"rflow.plugins.derive", "rflow.plugins.node", "rflow.plugins.specs_json"}
+    own = {f"rflow.plugins.{part}" for part in ("derive", "node", "specs_json", "types")}
     found = set()
     for name in modules | own:
         file = getattr(sys.modules.get(name), "__file__", None)
