@@ -2,7 +2,10 @@
 
 This module owns the unification of a signature's variables (`T`, `U`) with the types of a call.
 A variable stands for the smallest type that all its uses fit; `1 | default("x")` is a mistake all
-the same, since a string is no number: a variable is widened within one scalar type only.
+the same, since a string is no number: a variable is widened within one scalar type only. What is
+before the `|` is passed on as it is by `(T?, …) -> T` and `(list(T), …) -> T`, so that `"a" | "b"`
+stays that; `(T, …) -> T` makes another value of the same sort, so that it becomes `string`. The
+variable `N` stands for numbers and durations only.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from rflow.compiler.relations import TypeMismatch, assignable, join, present, wi
 from rflow.plugins.notation import Signature, parse_signature, show_type
 from rflow.plugins.types import (
     ANY,
+    DURATION,
+    FLOAT,
     FilterSpec,
     Lambda,
     List,
@@ -47,22 +52,28 @@ def apply_filter(spec: FilterSpec, subject: Type, args: Sequence[Argument]) -> T
             None,
             "give it a default first: `| default(…)`",
         )
+    if isinstance(wanted.subject, Variable):
+        subject = widen(subject)
     if not _unify(wanted.subject, subject, bound):
-        needed = show_type(_resolve(wanted.subject, {}, keep=True))
-        raise TypeMismatch(f"`{spec.name}` takes `{needed}`, but this is {a_type(subject)}")
+        needed = _shown(_resolve(wanted.subject, {}, keep=True))
+        raise TypeMismatch(f"`{spec.name}` takes {needed}, but this is {a_type(subject)}")
     for index, (parameter, arg) in enumerate(zip(wanted.args, args, strict=False)):
         if isinstance(present(parameter), Lambda):
             _apply_lambda(spec, parameter, arg, index, bound)
         elif callable(arg):
             raise TypeMismatch(f"`{spec.name}` takes no chain over `it` here", index)
         elif not _unify(parameter, arg, bound):
-            needed = show_type(_resolve(present(parameter), bound, keep=True))
+            needed = _shown(_resolve(present(parameter), bound, keep=True))
             raise TypeMismatch(
-                f"`{spec.name}` takes `{needed}` as its {_ORDINALS[min(index, 5)]} argument, "
+                f"`{spec.name}` takes {needed} as its {_ORDINALS[min(index, 5)]} argument, "
                 f"but this is {a_type(arg)}",
                 index,
             )
     return _resolve(wanted.result, bound)
+
+
+def _shown(type_: Type) -> str:
+    return "a number or a duration" if type_ == Variable("N") else f"`{show_type(type_)}`"
 
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "last")
@@ -96,9 +107,9 @@ def _apply_lambda(
         )
     body = arg(_resolve(wanted.item, bound))
     if not _unify(wanted.result, body, bound):
-        needed = show_type(_resolve(wanted.result, bound, keep=True))
+        needed = _shown(_resolve(wanted.result, bound, keep=True))
         raise TypeMismatch(
-            f"the chain of `{spec.name}` must give `{needed}`, but this gives {a_type(body)}",
+            f"the chain of `{spec.name}` must give {needed}, but this gives {a_type(body)}",
             index,
         )
 
@@ -136,6 +147,8 @@ def _unify(wanted: Type, given: Type, bound: dict[str, Type]) -> bool:
 
 
 def _bind(name: str, given: Type, bound: dict[str, Type]) -> bool:
+    if name == "N" and not (assignable(given, FLOAT) or assignable(given, DURATION)):
+        return False
     known = bound.get(name)
     if known is None or known == ANY:
         bound[name] = given

@@ -1,4 +1,4 @@
-"""References in scripts: where they stand, where they are refused, and what real shells make of it."""
+"""References in scripts: where they stand, how they are quoted there, where they are refused."""
 
 from __future__ import annotations
 

@@ -246,6 +246,11 @@ def test_a_filter_binds_its_variables() -> None:
     )
     assert gives("(list(T), list(T)) -> list(T)", "list(any)", "list(int)") == "list(int)"
     assert gives("(string) -> string", "any") == "string"
+    assert gives("(N, N) -> N", "2", "3") == "int"
+    assert gives("(N, N) -> N", "2", "0.5") == "float"
+    assert gives("(N, N) -> N", "duration", "duration") == "duration"
+    assert gives("(T, int, int?) -> T", '"abc"', "1") == "string"
+    assert gives("(list(T)) -> T?", 'list("a" | "b")') == '("a" | "b")?'
 
 
 def test_a_filter_types_its_chain() -> None:
@@ -273,6 +278,8 @@ def test_a_filter_types_its_chain() -> None:
         ("(string) -> string", "int", [], None, "takes `string`, but this is an `int`"),
         ("(string) -> string", "string?", [], None, "may be missing"),
         ("(list(T)) -> T", "string", [], None, "takes `list(T)`"),
+        ("(N, N) -> N", '"a"', ["1"], None, "takes a number or a duration"),
+        ("(N, N) -> N", "int", ["duration"], 0, "takes `int` as its first argument"),
         ("(string, string?) -> string", "string", ['"a"', '"b"'], 1, "0 to 1 argument, not 2"),
         ("(string) -> string", "string", ['"a"'], 0, "takes no arguments, not 1"),
         ("(string, int) -> string", "string", [], None, "takes 1 argument, not 0"),
