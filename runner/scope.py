@@ -11,12 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from rflow.compiler.expr import Expr, Get, Root, evaluate
+from rflow.compiler.expr import MASK, Expr, Get, Root, dig, evaluate
 from rflow.compiler.plan import Json, Plan
 from rflow.runner.expand import Instance, Turn, turn_key
 from rflow.runner.state import RunState
 
-MASK = "***"
+__all__ = [
+    "MASK",
+    "Filters",
+    "LateScope",
+    "RunScope",
+    "Seen",
+    "Worked",
+    "dig",
+    "is_secret",
+    "work_out",
+]
 
 Filters = Mapping[str, Callable[..., Json]]
 
@@ -36,18 +46,6 @@ def is_secret(plan: Plan, get: Get) -> bool:
 
 def _secret_outputs(plan: Plan, node: str) -> tuple[str, ...]:
     return next((n.secret_outputs for n in plan.nodes if n.id == node), ())
-
-
-def dig(value: Json, path: tuple[str | int, ...]) -> Json:
-    """Follow a path into a value; None where it leads nowhere."""
-    for part in path:
-        if isinstance(value, dict) and isinstance(part, str):
-            value = value.get(part)
-        elif isinstance(value, list) and isinstance(part, int) and -len(value) <= part < len(value):
-            value = value[part]
-        else:
-            return None
-    return value
 
 
 @dataclass(slots=True)
