@@ -1,0 +1,295 @@
+"""Planted bugs: each changes one rule of the runner, and the properties must catch every one.
+
+A bug that is not caught is a hole in the tests. `plant` is given pytest's monkeypatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from rflow.runner import begin, drive, outcomes, scheduler
+from rflow.runner.events import NO_REASON
+from rflow.runner.state import RunState
+
+Patch = pytest.MonkeyPatch
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A planted bug: what is wrong, in words, and how to plant it."""
+
+    name: str
+    plant: Callable[[Patch], None]
+
+
+BUGS: list[Bug] = []
+
+
+def bug(name: str) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
+    """Add a planted bug to the list."""
+
+    def add(plant: Callable[[Patch], None]) -> Callable[[Patch], None]:
+        BUGS.append(Bug(name, plant))
+        return plant
+
+    return add
+
+
+@bug("a node starts although what it comes after has failed")
+def _(patch: Patch) -> None:
+    def ended(self: RunState, number: int) -> bool:
+        return self.nodes[number].status in ("success", "skipped", "failed")
+
+    patch.setattr(RunState, "_ended_well", ended)
+    patch.setattr(
+        RunState, "_note_failure", lambda self, node, instance: self.warnings.append(node.id)
+    )
+
+
+@bug("a skipped node holds up what comes after it")
+def _(patch: Patch) -> None:
+    patch.setattr(
+        RunState, "_ended_well", lambda self, number: self.nodes[number].status == "success"
+    )
+
+
+@bug("more attempts at once than allowed")
+def _(patch: Patch) -> None:
+    patch.setattr(drive, "desired", lambda state, room: scheduler.desired(state, room + 1))
+
+
+@bug("one attempt more than the retries allow")
+def _(patch: Patch) -> None:
+    def more(step: Any, id: str) -> Any:
+        retry = step.state.instance(id).node.retry
+        return replace(retry, attempts=retry.attempts + 1)
+
+    patch.setattr(outcomes, "retry_of", more)
+
+
+@bug("a failure that says trying again is useless is tried again")
+def _(patch: Patch) -> None:
+    original = outcomes._fail
+    patch.setattr(
+        outcomes,
+        "_fail",
+        lambda step, node, failed: original(step, node, _Retried(failed)),
+    )
+
+
+class _Retried:
+    """A failure that shows its `retry` truly once, for the journal, and then lies."""
+
+    def __init__(self, failed: Any) -> None:
+        self._failed, self._asked = failed, 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "retry":
+            self._asked += 1
+            return self._failed.retry if self._asked == 1 else True
+        return getattr(self._failed, name)
+
+
+@bug("an attempt that was cut off uses up a retry")
+def _(patch: Patch) -> None:
+    original = outcomes.again
+
+    def again(step: Any, node: Any) -> None:
+        node.failures += 1
+        if node.failures >= step.state.instance(node.id).node.retry.attempts:
+            step.emit(outcomes.ev.NodeFailed(node.id, NO_REASON))
+        else:
+            original(step, node)
+
+    patch.setattr(outcomes, "again", again)
+
+
+@bug("an attempt that was cut off is begun again with a new key")
+def _(patch: Patch) -> None:
+    original = begin.start
+
+    def start(step: Any, id: str, *, reason: Any = NO_REASON, key: str = "") -> None:
+        original(step, id, reason=reason, key="")
+
+    patch.setattr(begin, "start", start)
+
+
+@bug("after a crash an effect is repeated without asking what the first attempt did")
+def _(patch: Patch) -> None:
+    def take_up(step: Any, recovering: set[str]) -> None:
+        for id in sorted(step.state.open):
+            node = step.state.node(id)
+            step.emit(outcomes.ev.AttemptLost(id, node.attempt))
+            begin.start(step, id)
+        for id in sorted(step.state.live):
+            if step.state.node(id).due:
+                step.timers.append((step.state.node(id).due, id))
+
+    patch.setattr(outcomes, "take_up", take_up)
+
+
+@bug("after a crash the times that were waited for are forgotten")
+def _(patch: Patch) -> None:
+    original = outcomes.take_up
+
+    def take_up(step: Any, recovering: set[str]) -> None:
+        original(step, recovering)
+        step.timers.clear()
+
+    patch.setattr(outcomes, "take_up", take_up)
+
+
+@bug("attempts are started before the journal says so")
+def _(patch: Patch) -> None:
+    original = drive.Driver._commit
+
+    def commit(self: Any, step: Any) -> bool:
+        for command in step.commands:
+            if step.state.node(command.node).open:
+                self.dispatcher.submit(command)
+        step.commands.clear()
+        return original(self, step)
+
+    patch.setattr(drive.Driver, "_commit", commit)
+
+
+@bug("an intent is answered before it is on disk")
+def _(patch: Patch) -> None:
+    original = drive.Driver._commit
+
+    def commit(self: Any, step: Any) -> bool:
+        for reply, refused in step.replies:
+            if refused is None:
+                reply.done()
+        step.replies.clear()
+        return original(self, step)
+
+    patch.setattr(drive.Driver, "_commit", commit)
+
+
+@bug("a lock is not waited for")
+def _(patch: Patch) -> None:
+    patch.setattr(begin, "_held", lambda step, id, scope, node: False)
+
+
+@bug("a lock is given up with the first attempt")
+def _(patch: Patch) -> None:
+    original = outcomes._fail
+
+    def fail(step: Any, node: Any, failed: Any) -> None:
+        original(step, node, failed)
+        step.free_locks(node.id)
+
+    patch.setattr(outcomes, "_fail", fail)
+
+
+@bug("a lock is never given up")
+def _(patch: Patch) -> None:
+    patch.setattr(outcomes.Step, "free_locks", lambda self, node: None)
+
+
+@bug("`at most` is not kept")
+def _(patch: Patch) -> None:
+    patch.setattr(scheduler, "_full_loop", lambda state, number: None)
+
+
+@bug("undo goes in the order in which things were done")
+def _(patch: Patch) -> None:
+    def pass_undo(self: RunState, stack: list[int]) -> None:
+        if not self.undo_ready and self.undos:
+            self.undo_ready = sorted(
+                (-n for n, undo in self.undos.items() if not undo.terminal), reverse=True
+            )[:1]
+
+    patch.setattr(RunState, "_pass_undo", pass_undo)
+
+
+@bug("the value before is that before the last attempt")
+def _(patch: Patch) -> None:
+    def intended(self: RunState, event: Any) -> None:
+        node = self.node(event.node)
+        node.intents = {**node.intents, event.resource: (event.before, event.after)}
+
+    patch.setattr(RunState, "intended", intended)
+
+
+@bug("an effect made by halves is not undone")
+def _(patch: Patch) -> None:
+    patch.setattr(RunState, "in_doubt", lambda self, number: False)
+
+
+@bug("what was never begun is undone")
+def _(patch: Patch) -> None:
+    def needs(self: RunState, number: int) -> bool:
+        node = self.graph.instances[number].node
+        return node.effect is not None and node.contract.type == "self"
+
+    patch.setattr(RunState, "needs_undo", needs)
+
+
+@bug("an undo that fails does not hold up what comes after it")
+def _(patch: Patch) -> None:
+    def settle(self: RunState, node: Any) -> None:
+        self.undo_unsettled -= 1
+        self._pass_undo_from(self.graph.by_id[node.id.removeprefix("undo:")])
+
+    patch.setattr(RunState, "_settle_undo", settle)
+
+
+@bug("one approval opens every gate")
+def _(patch: Patch) -> None:
+    original = outcomes._decide
+
+    def decide(step: Any, fact: Any, by: str) -> None:
+        original(step, fact, by)
+        node = step.state.node(fact.body["node"])
+        if node.status == "waiting" and node.decisions:
+            step.emit(outcomes.ev.AttemptSucceeded(node.id, node.round, {}))
+
+    patch.setattr(outcomes, "_decide", decide)
+
+
+@bug("one person's approval counts twice")
+def _(patch: Patch) -> None:
+    def refusal(approval: Any, node: Any, by: str, started_by: str) -> str | None:
+        return None if not approval.people or by in approval.people else "no"
+
+    patch.setattr(outcomes.approvals, "refusal", refusal)
+
+
+@bug("an approval that expired stays open")
+def _(patch: Patch) -> None:
+    original = outcomes.take_time
+
+    def take_time(step: Any, id: str, due: float) -> None:
+        if step.state.node(id).asked is False:
+            original(step, id, due)
+
+    patch.setattr(outcomes, "take_time", take_time)
+
+
+@bug("`finally` is left out")
+def _(patch: Patch) -> None:
+    original = scheduler._next
+
+    def following(state: RunState) -> Any:
+        wish = original(state)
+        enters = isinstance(wish, scheduler.Enter) and wish.phase == "finally"
+        return scheduler._end(state) if enters else wish
+
+    patch.setattr(scheduler, "_next", following)
+
+
+@bug("the run is called a success although a node failed")
+def _(patch: Patch) -> None:
+    original = RunState._note_failure
+
+    def note(self: RunState, node: Any, instance: Any) -> None:
+        original(self, node, instance)
+        if not self.unsettled["main"]:
+            self.outcome = "success"
+
+    patch.setattr(RunState, "_note_failure", note)

@@ -1,0 +1,6 @@
+"""Makes the simulation's modules importable by name: tests are imported by file."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
