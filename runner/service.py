@@ -13,33 +13,27 @@ import secrets as random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from rflow.compiler import codec
 from rflow.compiler.plan import Json, Plan
 from rflow.plugins.host import Host
-from rflow.runner import approvals, refusals
 from rflow.runner import events as ev
 from rflow.runner import prepare as preparing
+from rflow.runner import refusals
+from rflow.runner.asking import Asking
 from rflow.runner.drive import POLL_S, Driver
 from rflow.runner.events import Reason, Record
-from rflow.runner.expand import RunGraph, expand
-from rflow.runner.journal import Claim, Journal, Lock, RunSummary, Stale
+from rflow.runner.journal import RunSummary, Stale
 from rflow.runner.local import LocalDispatcher, StartRun
-from rflow.runner.logs import Line, Logs
 from rflow.runner.prepare import Prepared, missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
 from rflow.runner.refusals import Refused
-from rflow.runner.retry import RetryPreview, again_from
 from rflow.runner.secrets import Key
 from rflow.runner.sqlite import SqliteJournal
-from rflow.runner.state import RunState
 from rflow.runner.state_dir import StateDir
-from rflow.runner.view import NodeRecord, RunView, node_record, view
-from rflow.runner.why import Because, why
 
 _LETTERS = "abcdefghjkmnpqrstvwxyz23456789"
 _ID_LENGTH = 8
@@ -70,14 +64,10 @@ class Stop:
 
 
 @dataclass(slots=True)
-class Service:
+class Service(Asking):
     """The runner on one state folder. For one thread."""
 
-    state: StateDir
-    journal: Journal
-    host: Host
     start_run: StartRun | None = None
-    _graphs: dict[str, RunGraph] = field(default_factory=dict)
 
     @classmethod
     def open(cls, state: Path, host: Host, *, create: bool = True) -> Service:
@@ -363,264 +353,3 @@ class Service:
                 env=environment,
                 cwd="/",
             )
-
-    # -- looking -------------------------------------------------------------------------------
-
-    def resolve(self, text: str) -> str:
-        """The id of the run that is meant: an id, the beginning of one, a name, or `last`."""
-        if text == "last":
-            runs = self.journal.runs(limit=1)
-            if not runs:
-                raise StateError(refusals.NO_RUN, "there is no run yet", "start one: `rflow run`")
-            return runs[0].run
-        found = self.journal.find(text)
-        exact = [r for r in found if r.run == text]
-        if len(found) == 1 or exact:
-            return (exact or found)[0].run
-        if not found:
-            raise StateError(
-                refusals.NO_RUN, f"there is no run `{text}`", "`rflow runs` lists those there are"
-            )
-        several = ", ".join(r.run for r in found[:6])
-        message = f"`{text}` may mean any of {len(found)} runs: {several}"
-        raise StateError(refusals.AMBIGUOUS_RUN, message, "give more of the id")
-
-    def summary(self, run: str) -> RunSummary:
-        """The run's line in the list of runs."""
-        found = self.journal.summary(run)
-        if found is None:
-            raise StateError(
-                refusals.NO_RUN, f"there is no run `{run}`", "`rflow runs` lists those there are"
-            )
-        return found
-
-    def runs(self, **filters: Any) -> list[RunSummary]:
-        """Runs, the newest first; the filters are those of `Journal.runs`."""
-        return self.journal.runs(**filters)
-
-    def records(self, run: str, after: int = 0) -> list[Record]:
-        """The events of a run."""
-        return self.journal.read(run, after)
-
-    def fold(self, run: str, records: list[Record] | None = None) -> RunState:
-        """The state of a run."""
-        records = self.journal.read(run) if records is None else records
-        if not records or not isinstance(created := records[0].event, ev.RunCreated):
-            raise StateError(
-                refusals.NO_RUN, f"there is no run `{run}`", "`rflow runs` lists those there are"
-            )
-        graph = self._graphs.get(run)
-        if graph is None:
-            plan = codec.loads(self.journal.plan(created.plan))
-            graph = self._graphs[run] = expand(plan, created.loops)
-        state = RunState(graph, created, records[0].at)
-        for record in records[1:]:
-            state.apply(record)
-        return state
-
-    def view(self, run: str) -> RunView:
-        """The run and its nodes, as people look at it."""
-        records = self.journal.read(run)
-        return view(self.fold(run, records), records)
-
-    def node(self, run: str, node: str) -> NodeRecord:
-        """A node's record. StateError if there is no such node."""
-        records = self.journal.read(run)
-        state = self.fold(run, records)
-        return node_record(state, records, self._known(state, node))
-
-    def why(self, run: str, node: str | None = None) -> list[Because]:
-        """The recorded reasons of a node, or of the run."""
-        records = self.journal.read(run)
-        state = self.fold(run, records)
-        known = None if node is None else self._known(state, node)
-        return why(state, records, self.host.filters(), known)
-
-    def _known(self, state: RunState, node: str) -> str:
-        try:
-            return state.node(node).id
-        except KeyError:
-            ids = [instance.id for instance in state.graph.instances if not instance.hidden]
-            near = [id for id in ids if id.split("[")[0] == node] or ids
-            shown = ", ".join(f"`{id}`" for id in near[:12])
-            message = f"there is no node `{node}` in run {state.created.run}"
-            raise StateError(refusals.NO_NODE, message, f"there are: {shown}") from None
-
-    def log(
-        self, run: str, node: str | None = None, attempt: int | None = None
-    ) -> Iterator[tuple[str, int, Line]]:
-        """The lines of a node's log, or of all nodes', with their node and attempt, in the order
-        in which the attempts began."""
-        logs = Logs(self.state)
-        for record in self.journal.read(run):
-            event = record.event
-            if not isinstance(event, ev.AttemptStarted):
-                continue
-            if node not in (None, event.node) or attempt not in (None, event.attempt):
-                continue
-            offset, lines = 0, [Line(0.0, "note", "")]
-            while lines:
-                lines, offset = logs.read(run, event.node, event.attempt, offset)
-                yield from ((event.node, event.attempt, line) for line in lines)
-
-    def locks(self) -> list[Lock]:
-        """The locks that are held."""
-        return self.journal.locks()
-
-    # -- asking --------------------------------------------------------------------------------
-
-    def waiting_gates(self, state: RunState) -> list[str]:
-        """The gates of a run that wait for a decision."""
-        return [
-            id
-            for id in sorted(state.live)
-            if state.node(id).asked and state.instance(id).node.approval is not None
-        ]
-
-    def decide(
-        self,
-        run: str,
-        node: str | None,
-        *,
-        by: str,
-        decision: Literal["approve", "reject"],
-        comment: str = "",
-    ) -> str:
-        """Approve or reject a gate that waits; the gate. `node` may be None where there is one."""
-        state = self.fold(run)
-        gates = self.waiting_gates(state)
-        if node is None and len(gates) == 1:
-            node = gates[0]
-        if node is None or node not in gates:
-            waits = ", ".join(f"`{gate}`" for gate in gates) or "no gate waits now"
-            if node is not None:
-                message = f"`{self._known(state, node)}` of run {run} waits for no decision"
-            elif gates:
-                message = f"several gates of run {run} wait; say which"
-            else:
-                message = f"nothing in run {run} waits for a decision"
-            raise StateError(refusals.NOTHING_ASKED, message, f"waiting: {waits}")
-        approval = state.instance(node).node.approval
-        assert approval is not None
-        refused = approvals.refusal(approval, state.node(node), by, state.created.by)
-        if refused is not None:
-            raise StateError(
-                refusals.NOT_COUNTED, refused, f"`rflow show {run} {node}` shows who may decide"
-            )
-        body: dict[str, Json] = {
-            "node": node,
-            "by": by,
-            "decision": decision,
-            "comment": comment,
-            "round": state.node(node).round,
-        }
-        self.journal.post(run, "decide", body, time.time())
-        return node
-
-    def cancel(self, run: str, *, by: str, rollback: bool = False, reason: str = "") -> None:
-        """Cancel a run that has not ended."""
-        self._going_on(run)
-        body: dict[str, Json] = {"by": by, "rollback": rollback, "reason": reason}
-        self.journal.post(run, "cancel", body, time.time())
-
-    def answer(self, run: str, node: str, answer: Literal["redo", "done", "fail"], by: str) -> None:
-        """Say what an attempt that was cut off did."""
-        state = self.fold(run)
-        known = state.node(self._known(state, node))
-        if not (known.asked and known.key and known.status == "waiting"):
-            raise StateError(
-                refusals.NOT_DOUBTED,
-                f"nobody asks what `{node}` of run {run} did",
-                f"`rflow show {run}` shows what the run waits for",
-            )
-        self.journal.post(run, "answer", {"node": node, "answer": answer, "by": by}, time.time())
-
-    def rename(
-        self, run: str, *, name: str | None = None, description: str | None = None, by: str
-    ) -> None:
-        """Edit a run's name or description."""
-        summary = self.summary(run)
-        self._edit(
-            run,
-            ev.RunRenamed(
-                summary.name if name is None else name,
-                summary.description if description is None else description,
-                by,
-            ),
-        )
-
-    def _edit(self, run: str, event: ev.RunRenamed) -> None:
-        claim = self.journal.claim(run)
-        if claim is None:
-            body: dict[str, Json] = {
-                "by": event.by,
-                "name": event.name,
-                "description": event.description,
-            }
-            self.journal.post(run, "rename", body, time.time())
-            return
-        with claim:
-            self.journal.transact(run, self.summary(run).length, [event], time.time())
-
-    def _going_on(self, run: str) -> None:
-        summary = self.summary(run)
-        if summary.concluded:
-            raise StateError(
-                refusals.ENDED,
-                f"run {run} has ended: {summary.status}",
-                f"`rflow retry {run}` goes on from what failed; `rflow rerun {run}` starts anew",
-            )
-
-    # -- again ---------------------------------------------------------------------------------
-
-    def retry_preview(
-        self,
-        run: str,
-        node: str | None = None,
-        overrides: Mapping[str, Mapping[str, Json]] | None = None,
-    ) -> RetryPreview:
-        """What `retry` would run again, and what it would reuse."""
-        state = self.fold(run)
-        if not state.ended:
-            raise StateError(
-                refusals.NOTHING_TO_RETRY,
-                f"run {run} is going on",
-                f"wait for it, or `rflow cancel {run}` first",
-            )
-        first = None if node is None else self._known(state, node)
-        checked = self._check_overrides(state, overrides or {})
-        preview = again_from(state, self.host.filters(), first, checked)
-        if not preview.again:
-            raise StateError(
-                refusals.NOTHING_TO_RETRY,
-                f"nothing failed in run {run}",
-                f"name a node: `rflow retry {run} --from NODE`; or `rflow rerun {run}`",
-            )
-        return preview
-
-    def retry(
-        self,
-        run: str,
-        node: str | None = None,
-        overrides: Mapping[str, Mapping[str, Json]] | None = None,
-        *,
-        by: str,
-    ) -> None:
-        """Let an ended run go on from the nodes that failed, or from one; then `drive` it."""
-        claim: Claim | None = self.journal.claim(run)
-        if claim is None:
-            raise StateError(refusals.BUSY, f"another process acts for run {run}", "wait for it")
-        with claim:
-            preview = self.retry_preview(run, node, overrides)
-            state = self.fold(run)
-            event = ev.RetryRequested(by, tuple(preview.again), preview.overrides)
-            self.journal.transact(run, state.length, [event], time.time(), status="running")
-
-    def _check_overrides(
-        self, state: RunState, overrides: Mapping[str, Mapping[str, Json]]
-    ) -> dict[str, dict[str, Json]]:
-        work = preparing.Preparation(state.graph.plan, self.host, Path(state.created.directory))
-        checked = work.override(overrides)
-        if work.problems:
-            raise Refused(work.problems)
-        return checked

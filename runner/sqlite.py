@@ -208,6 +208,8 @@ class SqliteJournal:
         raise KeyError(digest)
 
     def read(self, run: str, after: int = 0) -> list[Record]:
+        # The length is read first: what others append in between makes only more events of it.
+        length = self._all("SELECT length FROM runs WHERE run = ?", (run,))
         rows = self._all(
             "SELECT number, at, kind, version, body FROM events WHERE run = ? AND number > ? "
             "ORDER BY number",
@@ -224,7 +226,7 @@ class SqliteJournal:
                 records.append(Record(number, at, decode(kind, body)))
             except (ValueError, TypeError, KeyError) as error:
                 raise _corrupt(self.path, f"event {number} of run {run}: {error}") from error
-        if len(records) != len(rows):
+        if len(records) != len(rows) or (length and after + len(rows) < length[0][0] > after):
             raise _corrupt(self.path, f"run {run} has no event {after + len(records) + 1}")
         return records
 

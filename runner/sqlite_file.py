@@ -19,6 +19,7 @@ from rflow.runner.state_dir import unusable
 APPLICATION_ID = 0x72664C57
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
+_ROOM_MIN = 64 * 1024
 
 # `events` carries node and attempt only for outcomes: the index on them repeats the rule that an
 # outcome counts once. A run's rows lie together, in order.
@@ -189,7 +190,7 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
     text = str(error)
     folder = path.parent
-    if primary == sqlite3.SQLITE_FULL:
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(folder)):
         return JournalError(
             FULL,
             f"no room on the disk for `{path}`",
@@ -212,3 +213,13 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
     return JournalError(
         BROKEN, f"`{path}` cannot be read or written: {text}", f"check the disk of `{folder}`"
     )
+
+
+def _no_room(folder: Path) -> bool:
+    """Whether an error of the disk is one of room: SQLite maps a file for its log's index, and
+    calls it an input/output error where there is no room for that."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _ROOM_MIN

@@ -1,0 +1,136 @@
+"""Looking at runs: lists, states, records, reasons, logs.
+
+Nothing here writes. What is looked at is the journal, folded; the graph of a run is kept, since it
+never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rflow.compiler import codec
+from rflow.plugins.host import Host
+from rflow.runner import events as ev
+from rflow.runner import refusals
+from rflow.runner.events import Record
+from rflow.runner.expand import RunGraph, expand
+from rflow.runner.journal import Journal, Lock, RunSummary
+from rflow.runner.logs import Line, Logs
+from rflow.runner.problems import StateError
+from rflow.runner.state import RunState
+from rflow.runner.state_dir import StateDir
+from rflow.runner.view import NodeRecord, RunView, node_record, view
+from rflow.runner.why import Because, why
+
+
+@dataclass(slots=True)
+class Looking:
+    """Runs in one state folder, to be looked at. For one thread."""
+
+    state: StateDir
+    journal: Journal
+    host: Host
+    _graphs: dict[str, RunGraph] = field(default_factory=dict, kw_only=True)
+
+    def resolve(self, text: str) -> str:
+        """The id of the run that is meant: an id, the beginning of one, a name, or `last`."""
+        if text == "last":
+            runs = self.journal.runs(limit=1)
+            if not runs:
+                raise StateError(refusals.NO_RUN, "there is no run yet", "start one: `rflow run`")
+            return runs[0].run
+        found = self.journal.find(text)
+        exact = [r for r in found if r.run == text]
+        if len(found) == 1 or exact:
+            return (exact or found)[0].run
+        if not found:
+            raise StateError(
+                refusals.NO_RUN, f"there is no run `{text}`", "`rflow runs` lists those there are"
+            )
+        several = ", ".join(r.run for r in found[:6])
+        message = f"`{text}` may mean any of {len(found)} runs: {several}"
+        raise StateError(refusals.AMBIGUOUS_RUN, message, "give more of the id")
+
+    def summary(self, run: str) -> RunSummary:
+        """The run's line in the list of runs."""
+        found = self.journal.summary(run)
+        if found is None:
+            raise StateError(
+                refusals.NO_RUN, f"there is no run `{run}`", "`rflow runs` lists those there are"
+            )
+        return found
+
+    def runs(self, **filters: Any) -> list[RunSummary]:
+        """Runs, the newest first; the filters are those of `Journal.runs`."""
+        return self.journal.runs(**filters)
+
+    def records(self, run: str, after: int = 0) -> list[Record]:
+        """The events of a run."""
+        return self.journal.read(run, after)
+
+    def fold(self, run: str, records: list[Record] | None = None) -> RunState:
+        """The state of a run."""
+        records = self.journal.read(run) if records is None else records
+        if not records or not isinstance(created := records[0].event, ev.RunCreated):
+            raise StateError(
+                refusals.NO_RUN, f"there is no run `{run}`", "`rflow runs` lists those there are"
+            )
+        graph = self._graphs.get(run)
+        if graph is None:
+            plan = codec.loads(self.journal.plan(created.plan))
+            graph = self._graphs[run] = expand(plan, created.loops)
+        state = RunState(graph, created, records[0].at)
+        for record in records[1:]:
+            state.apply(record)
+        return state
+
+    def view(self, run: str) -> RunView:
+        """The run and its nodes, as people look at it."""
+        records = self.journal.read(run)
+        return view(self.fold(run, records), records)
+
+    def node(self, run: str, node: str) -> NodeRecord:
+        """A node's record. StateError if there is no such node."""
+        records = self.journal.read(run)
+        state = self.fold(run, records)
+        return node_record(state, records, self._known(state, node))
+
+    def why(self, run: str, node: str | None = None) -> list[Because]:
+        """The recorded reasons of a node, or of the run."""
+        records = self.journal.read(run)
+        state = self.fold(run, records)
+        known = None if node is None else self._known(state, node)
+        return why(state, records, self.host.filters(), known)
+
+    def _known(self, state: RunState, node: str) -> str:
+        try:
+            return state.node(node).id
+        except KeyError:
+            ids = [instance.id for instance in state.graph.instances if not instance.hidden]
+            near = [id for id in ids if id.split("[")[0] == node] or ids
+            shown = ", ".join(f"`{id}`" for id in near[:12])
+            message = f"there is no node `{node}` in run {state.created.run}"
+            raise StateError(refusals.NO_NODE, message, f"there are: {shown}") from None
+
+    def log(
+        self, run: str, node: str | None = None, attempt: int | None = None
+    ) -> Iterator[tuple[str, int, Line]]:
+        """The lines of a node's log, or of all nodes', with their node and attempt, in the order
+        in which the attempts began."""
+        logs = Logs(self.state)
+        for record in self.journal.read(run):
+            event = record.event
+            if not isinstance(event, ev.AttemptStarted):
+                continue
+            if node not in (None, event.node) or attempt not in (None, event.attempt):
+                continue
+            offset, lines = 0, [Line(0.0, "note", "")]
+            while lines:
+                lines, offset = logs.read(run, event.node, event.attempt, offset)
+                yield from ((event.node, event.attempt, line) for line in lines)
+
+    def locks(self) -> list[Lock]:
+        """The locks that are held."""
+        return self.journal.locks()
