@@ -291,4 +291,4 @@ def _read_arg(raw: Any) -> Expr | Lambda:
 
 
 _ROOT = _one_of(typing.get_args(typing.get_type_hints(Get)["root"]))
-_TEXT = _scalar(str)
+_TEXT: Reader = _scalar(str)
