@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rflow.plugins import Filter, Node, Policy, SecretSource, Trigger
-from rflow.plugins.kinds import filters_lists, filters_logic, filters_text, policies, sources
+from rflow.plugins.kinds import (
+    filters_lists,
+    filters_logic,
+    filters_regex,
+    filters_text,
+    policies,
+    sources,
+)
 from rflow.plugins.kinds.archive import Archive
 from rflow.plugins.kinds.deploy_command import Command
 from rflow.plugins.kinds.deploy_directory import Directory
@@ -33,7 +40,12 @@ def rflow_trigger_types() -> Sequence[type[Trigger]]:
 
 
 def rflow_filters() -> Sequence[Filter]:
-    return (*filters_text.FILTERS, *filters_logic.FILTERS, *filters_lists.FILTERS)
+    return (
+        *filters_text.FILTERS,
+        *filters_regex.FILTERS,
+        *filters_logic.FILTERS,
+        *filters_lists.FILTERS,
+    )
 
 
 def rflow_retry_policies() -> Sequence[type[Policy]]:

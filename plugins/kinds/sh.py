@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ from typing import Annotated, Any
 from rflow.plugins import Context, Doc, Json, Node, NodeError, Program, TakesSecret, Trusted
 
 SHELL = ["/bin/sh", "-eu"]
+_TAKES_TEXT = ("sh", "bash", "dash", "ksh", "zsh")
+_LONGEST_ARGUMENT = 30_000  # in characters; Linux takes 131,071 bytes
 _LARGEST = 1_000_000
 
 
@@ -65,18 +68,29 @@ def run_script(
     for key, value in env.items():
         if not key or "=" in key or "\0" in key or "\0" in value:
             raise NodeError(f"{key!r} cannot be a variable of the environment", retry=False)
-    path = ctx.scratch / f"{name}.sh"
-    path.write_text(script, encoding="utf-8")
-    path.chmod(0o600)
+    if "\0" in script:
+        raise NodeError(f"the {name} holds a NUL character", retry=False)
     environment = {**ctx.environment(), **env}
     if output is not None:
         environment["RFLOW_OUTPUT"] = str(output)
-    done = ctx.process([*shell, str(path)], cwd=folder, env=environment, capture=capture)
+    words = [*shell, *_program(ctx, script, shell[0], name)]
+    done = ctx.process(words, cwd=folder, env=environment, capture=capture)
     if done.returncode < 0:
         raise NodeError(f"the {name} was ended by the signal {-done.returncode}")
     if done.returncode:
         raise NodeError(f"the {name} ended with status {done.returncode}")
     return done.stdout
+
+
+def _program(ctx: Context, script: str, shell: str, name: str) -> list[str]:
+    """The script as the shell's last arguments: as text where that is known to work, since it
+    spares a file, else the name of a file."""
+    if os.path.basename(shell) in _TAKES_TEXT and len(script) < _LONGEST_ARGUMENT:
+        return ["-c", script]
+    path = ctx.scratch / f"{name}.sh"
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o600)
+    return [str(path)]
 
 
 def read_outputs(ctx: Context, path: Path) -> dict[str, Json]:

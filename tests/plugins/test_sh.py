@@ -85,6 +85,12 @@ def test_wrong_inputs(ctx: LocalContext, inputs: dict[str, object], message: str
     assert not caught.value.retry
 
 
+def test_a_long_script_and_another_program(ctx: LocalContext) -> None:
+    run_node(Sh("# " + "x" * 200_000 + "\necho done"), ctx)
+    run_node(Sh("print('by python')", shell=["python3"]), ctx)
+    assert ctx.lines == ["done", "by python"]
+
+
 def test_cancelling_ends_the_whole_group(ctx: LocalContext) -> None:
     script = "(sleep 600) & echo $! > pid; echo started; wait"
     failures: list[BaseException] = []
