@@ -73,6 +73,10 @@ class Expressions:
         """The reference at text[start:end], `$<` and `>` included."""
         raise NotImplementedError
 
+    def bad(self, problem: str, span: Span) -> None:
+        """What the grammar lets through has no meaning. Returns only on the error path."""
+        raise BadLiteral(problem, span)
+
     # -- tokens
 
     def word_in(self, token: Span, skip: int) -> ast.Name:
@@ -120,7 +124,8 @@ class Expressions:
     def plain_string(self, v: Values) -> ast.Str:
         string = self.string(v)
         if any(not isinstance(part, str) for part in string.parts):
-            raise BadLiteral("nested_reference", string.span)
+            self.bad("nested_reference", string.span)
+            return ast.Str((), span=string.span)
         return string
 
     def integer(self, v: Values) -> ast.Int:
@@ -149,9 +154,16 @@ class Expressions:
 
     # -- operators
 
+    def operator(self, token: Span) -> str:
+        """The operator that a token is."""
+        start, end = token
+        return self.text[start:end]
+
     def prefixed(self, v: Values) -> Prefixed:
-        start, end = v[0]
-        return Prefixed(self.text[start:end], v[0], v[1])
+        return Prefixed(self.operator(v[0]), v[0], v[1])
+
+    def single(self, v: Values) -> Any:
+        return self.ordered([v]) if isinstance(v[0], Prefixed) else v[0]
 
     def chain(self, v: Values) -> Values:
         return v
@@ -174,11 +186,11 @@ class Expressions:
                     item = item.operand
                 operands.append(item)
                 continue
-            op = self.text[item[0] : item[1]]
+            op = self.operator(item)
             level = PRECEDENCE[op]
             while operators and operators[-1][1] >= level:
                 if operators[-1][1] == level == COMPARISONS:
-                    raise BadLiteral("chained_comparison", item)
+                    self.bad("chained_comparison", item)
                 self._apply(operands, operators)
             operators.append((op, level, item))
         while operators:
@@ -202,7 +214,8 @@ class Expressions:
         depths = self.depths
         depth = 1 + max((depths.get(id(part), 0) for part in parts), default=0)
         if depth > DEPTH_MAX:
-            raise BadLiteral("too_deep_expression", node.span)
+            self.bad("too_deep_expression", node.span)
+            return parts[0]
         depths[id(node)] = depth
         return node
 
@@ -227,14 +240,15 @@ class Expressions:
         pairs = tuple((entry.name, entry.value) for entry in entries)
         node = ast.MapExpr(pairs, span=(start, end))
         if self.depths:
-            self.deepen(node, *(value for _, value in pairs))
+            return cast(ast.MapExpr, self.deepen(node, *(value for _, value in pairs)))
         return node
 
     def quoted_entry(self, v: Values) -> ast.Input:
         key = self.string(v)
         if any(not isinstance(part, str) for part in key.parts):
-            raise BadLiteral("key_reference", key.span)
-        name = ast.Name("".join(cast(Any, key.parts)), span=key.span)
+            self.bad("key_reference", key.span)
+        text = "".join(part for part in key.parts if isinstance(part, str))
+        name = ast.Name(text, span=key.span)
         return ast.Input(name, v[2], span=(key.span[0], v[2].span[1]))
 
     # -- inside `$<…>`
@@ -247,8 +261,8 @@ class Expressions:
             pieces = word.split(".")
             for piece in pieces[1:]:
                 if piece[0].isdigit() and not (piece.isdigit() and len(piece) < 10):
-                    raise BadLiteral("index", v[0])
-            parts = tuple(int(p) if p[0].isdigit() else p for p in pieces)
+                    self.bad("index", v[0])
+            parts = tuple(int(p) if p.isdigit() and len(p) < 10 else p for p in pieces)
             self.ref_cache[word] = parts
         return ast.Path(parts, span=v[0])
 
@@ -289,7 +303,8 @@ class Expressions:
 
     def type_optional(self, v: Values) -> ast.TypeExpr:
         if isinstance(v[0], ast.OptionalType) and self.text[v[0].span[1] - 1] == "?":
-            raise BadLiteral("optional_twice", v[1])
+            self.bad("optional_twice", v[1])
+            return cast(ast.TypeExpr, v[0])
         return ast.OptionalType(v[0], span=(v[0].span[0], v[1][1]))
 
     def union(self, v: Values) -> ast.TypeExpr:
@@ -299,7 +314,8 @@ class Expressions:
     def type_string(self, v: Values) -> ast.TypeExpr:
         value = self.string(v)
         if any(not isinstance(part, str) for part in value.parts):
-            raise BadLiteral("type_reference", value.span)
+            self.bad("type_reference", value.span)
+            value = ast.Str((), span=value.span)
         return ast.LiteralType(value, span=value.span)
 
     def type_integer(self, v: Values) -> ast.TypeExpr:
