@@ -200,6 +200,12 @@ def _begin_undo(step: Step, id: str) -> None:
             return
         case _:
             pass
+    for resource in state.nodes[instance.index].intents:
+        other = step.changed_since(resource)
+        if other is not None:
+            values = {"run": other, "resource": resource}
+            step.emit(ev.NodeSkipped(id, Reason("undo-changed-since", values)))
+            return
     scope = RunScope(state, step.filters, instance)
     try:
         held = _held(step, id, scope, instance.node)

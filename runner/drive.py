@@ -206,6 +206,7 @@ class Driver:
             self.filters,
             self.clock.now(),
             locks,
+            lambda resource: self.journal.changed_since(self.run, resource),
             stopping=dict(self._stopping),
             again=dict(self._again),
         )

@@ -29,6 +29,7 @@ from rflow.runner.events import (
     AttemptFailed,
     AttemptSucceeded,
     Event,
+    Intended,
     Record,
     RetryRequested,
     RunEnded,
@@ -189,6 +190,10 @@ class Journal(Protocol):
     def facts(self, run: str) -> list[Fact]:
         """What has been asked of the run and not been taken up, in order."""
 
+    def changed_since(self, run: str, resource: str) -> str | None:
+        """The run that announced a change of the resource after this run's last one, if there is
+        one whose change was not undone."""
+
     def locks(self) -> list[Lock]:
         """The locks that are held, by name."""
 
@@ -218,6 +223,16 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Close it; claims that were not released stay until they are, or the process ends."""
+
+
+def changes(events: Iterable[Event]) -> Iterator[tuple[str, str, bool]]:
+    """(node, resource, undone): what these events announce of resources, or take back (all that
+    the node announced; then the resource is "")."""
+    for event in events:
+        if isinstance(event, Intended):
+            yield event.node, event.resource, False
+        elif isinstance(event, AttemptSucceeded) and event.node.startswith("undo:"):
+            yield event.node.removeprefix("undo:"), "", True
 
 
 def outcomes(events: Iterable[Event]) -> Iterator[tuple[str, int]]:

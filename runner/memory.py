@@ -26,6 +26,7 @@ from rflow.runner.journal import (
     RunSummary,
     Stale,
     TwiceDecided,
+    changes,
     outcomes,
     summary_changes,
 )
@@ -41,6 +42,8 @@ class _Tables:
     facts_posted: int = 0
     locks: dict[str, Lock] = field(default_factory=dict)
     settings: dict[tuple[str, str], Json] = field(default_factory=dict)
+    changes: list[tuple[str, str, str]] = field(default_factory=list)
+    """(resource, run, node) of each change that was announced and not undone, in order."""
 
     def snapshot(self) -> _Tables:
         """A copy that later changes of this one do not reach."""
@@ -53,6 +56,7 @@ class _Tables:
             self.facts_posted,
             dict(self.locks),
             dict(self.settings),
+            list(self.changes),
         )
 
 
@@ -177,6 +181,11 @@ class MemoryJournal:
                 if (held.run, held.node) != (run, node):
                     raise LockBusy(name, held.run, held.node)
             _append(tables, run, records)
+            for node, resource, undone in changes(events):
+                if undone:
+                    tables.changes = [c for c in tables.changes if c[1:] != (run, node)]
+                else:
+                    tables.changes.append((resource, run, node))
             tables.locks = locks
             tables.facts = [f for f in tables.facts if f.run != run or f.id not in facts]
             _summarise(tables, run, events, at, status)
@@ -253,6 +262,13 @@ class MemoryJournal:
     def facts(self, run: str) -> list[Fact]:
         with self.store.mutex:
             return [copy.deepcopy(fact) for fact in self.store.tables.facts if fact.run == run]
+
+    def changed_since(self, run: str, resource: str) -> str | None:
+        others: str | None = None
+        for changed, by, _ in self.store.tables.changes:
+            if changed == resource:
+                others = None if by == run else by
+        return others
 
     def locks(self) -> list[Lock]:
         with self.store.mutex:

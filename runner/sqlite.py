@@ -32,6 +32,7 @@ from rflow.runner.journal import (
     RunSummary,
     Stale,
     TwiceDecided,
+    changes,
     outcomes,
     summary_changes,
 )
@@ -51,6 +52,12 @@ _EVENT = (
 _GROW = "UPDATE runs SET length = ? WHERE run = ? AND length = ?"
 
 _OUTCOME = "SELECT 1 FROM events WHERE run = ? AND node = ? AND attempt = ? AND number < ?"
+
+_CHANGED = (
+    "SELECT run FROM changes WHERE resource = ? AND run <> ? AND undone = 0 AND seq > "
+    "(SELECT coalesce(max(seq), 0) FROM changes WHERE run = ? AND resource = ?) "
+    "ORDER BY seq DESC LIMIT 1"
+)
 
 _Row = tuple[str, int, float, str, int, str | None, int | None, str]
 
@@ -107,7 +114,7 @@ class SqliteJournal:
 
     def create(self, summary: RunSummary, events: Sequence[Event], at: float) -> list[Record]:
         records, rows = _rows(summary.run, 0, events, at)
-        changes = summary_changes(events, at, None)
+        columns = summary_changes(events, at, None)
         with self._write() as db:
             known = db.execute("SELECT length FROM runs WHERE run = ?", (summary.run,)).fetchone()
             if known is not None:
@@ -115,8 +122,8 @@ class SqliteJournal:
             row = [getattr(summary, name) for name in _COLUMNS]
             row[_LENGTH] = len(rows)
             db.execute(_CREATE, row)
-            if changes:
-                _update(db, summary.run, changes)
+            if columns:
+                _update(db, summary.run, columns)
             self._insert(db, summary.run, rows)
         return records
 
@@ -133,7 +140,8 @@ class SqliteJournal:
         free: Sequence[tuple[str, str]] = (),
     ) -> list[Record]:
         records, rows = _rows(run, expected, events, at)
-        changes = summary_changes(events, at, status)
+        columns = summary_changes(events, at, status)
+        announced = [*changes(events)]
         with self._write() as db:
             if db.execute(_GROW, (expected + len(rows), run, expected)).rowcount == 0:
                 found = db.execute("SELECT length FROM runs WHERE run = ?", (run,)).fetchone()
@@ -141,8 +149,10 @@ class SqliteJournal:
                     raise KeyError(run)
                 raise Stale(run, expected, found[0])
             self._insert(db, run, rows)
-            if changes:
-                _update(db, run, changes)
+            for change in announced:
+                _change(db, run, *change)
+            if columns:
+                _update(db, run, columns)
             for fact in facts:
                 db.execute("DELETE FROM facts WHERE id = ? AND run = ?", (fact, run))
             for lock, node in free:
@@ -276,6 +286,10 @@ class SqliteJournal:
         )
         return [Fact(id_, run, kind, json.loads(body), at) for id_, run, kind, body, at in rows]
 
+    def changed_since(self, run: str, resource: str) -> str | None:
+        rows = self._all(_CHANGED, (resource, run, run, resource))
+        return rows[0][0] if rows else None
+
     def locks(self) -> list[Lock]:
         rows = self._all("SELECT name, run, node, since FROM locks ORDER BY name")
         return [Lock(*row) for row in rows]
@@ -317,6 +331,16 @@ def _rows(
         rows.append((run, number, at, kind, EVENT_VERSION, *outcome, encode(event)))
         records.append(Record(number, at, event))
     return records, rows
+
+
+def _change(db: sqlite3.Connection, run: str, node: str, resource: str, undone: bool) -> None:
+    if undone:
+        db.execute("UPDATE changes SET undone = 1 WHERE run = ? AND node = ?", (run, node))
+    else:
+        db.execute(
+            "INSERT INTO changes (resource, run, node, undone) VALUES (?,?,?,0)",
+            (resource, run, node),
+        )
 
 
 def _update(db: sqlite3.Connection, run: str, changes: dict[str, Json]) -> None:

@@ -68,6 +68,15 @@ CREATE TABLE facts (
   at REAL NOT NULL
 );
 CREATE INDEX facts_by_run ON facts (run, id);
+CREATE TABLE changes (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  resource TEXT NOT NULL,
+  run TEXT NOT NULL,
+  node TEXT NOT NULL,
+  undone INTEGER NOT NULL
+);
+CREATE INDEX changes_by_resource ON changes (resource, seq);
+CREATE INDEX changes_by_run ON changes (run, node);
 CREATE TABLE locks (
   name TEXT PRIMARY KEY,
   run TEXT NOT NULL,

@@ -8,6 +8,7 @@ first. A step that cannot be committed is thrown away, together with its state.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rflow.runner.command import Command, Reply
@@ -26,6 +27,8 @@ class Step:
     filters: Filters
     now: float
     held_locks: dict[str, Lock]
+    changed_since: Callable[[str], str | None] = lambda resource: None
+    """Which run has changed a resource since this run did."""
     events: list[Record] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
