@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugins.types": (),
     "plugins.notation": ("plugins.types",),
     "plugins.host": ("plugins", "dsl.diagnostics"),
+    "plugins.discovery": ("plugins", "dsl.diagnostics"),
     "compiler": ("dsl", "plugins.types", "plugins.notation", "compiler"),
     "runner": (
         "plugins",
@@ -73,7 +74,7 @@ WORLD = {
     "tempfile",
     "threading",
     "time",
-    "urllib",
+    "urllib.request",
     "uuid",
 }
 WORLDLY_CALLS = {"open", "input", "print"}
@@ -151,7 +152,8 @@ def complaint(module: str, name: str) -> str | None:
             return f"imports {name}: {rule} may import {', '.join(MAY_IMPORT[rule]) or 'nothing'}"
         return None
     if top in sys.stdlib_module_names:
-        if top in WORLD and any(within(module, place) for place in PURE):
+        worldly = any(within(name, library) for library in WORLD)
+        if worldly and any(within(module, place) for place in PURE):
             return f"imports {name}: this module is pure"
         return None
     if any(within(module, place) for place in STANDARD_LIBRARY_ONLY):

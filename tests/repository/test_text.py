@@ -26,6 +26,7 @@ LINES_MAX = 400
 
 LONG: dict[str, str] = {
     "dsl/ast.py": "one dataclass a construct, read as a list",
+    "grammar/tables.py": "generated",
     "runner/events.py": "one dataclass an event, read as a list",
 }
 
@@ -55,7 +56,7 @@ def test_no_file_holds(rule: str) -> None:
     found = [
         f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}"
         for name, text in texts()
-        if name != "LICENSE"
+        if name != "LICENSE" and not name.endswith(".patch")
         for match in pattern.finditer(text)
     ]
 
