@@ -1,0 +1,1 @@
+"""The checks of a program: a module a subject, each with the codes it raises."""

@@ -1,0 +1,112 @@
+"""The codes of `flows`."""
+
+from __future__ import annotations
+
+from rflow.dsl.diagnostics import Code
+
+UNKNOWN_SOURCE = Code(
+    "RF209",
+    "There is no such source of secrets",
+    '`secret NAME from SOURCE "key"` takes a source that rflow or a plugin supplies: `env`, '
+    "`file` and `command` are always there.",
+    bad="""rflow 1
+
+flow release {
+  secret token from environment "TOKEN"
+  node build: sh { script = "make"  env = { TOKEN = $<secrets.token> }  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  secret token from env "TOKEN"
+  node build: sh { script = "make"  env = { TOKEN = $<secrets.token> }  pure }
+}
+""",
+)
+
+CRON = Code(
+    "RF310",
+    "A cron line that cannot be read",
+    "Five fields: minute, hour, day of the month, month, day of the week; each `*`, numbers, "
+    "ranges (`1-5`), lists (`1,3`) and steps (`*/15`).",
+    bad="""rflow 1
+
+flow release {
+  trigger nightly: cron { schedule = "0 25 * * *" }
+  node build: sh { script = "make"  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  trigger nightly: cron { schedule = "0 2 * * *" }
+  node build: sh { script = "make"  pure }
+}
+""",
+)
+
+ZONE = Code(
+    "RF311",
+    "There is no such time zone",
+    "Time zones are called by their names in the IANA database: an area and a city, or `UTC`. "
+    "Abbreviations such as `CET` do not say when the clocks change.",
+    bad="""rflow 1
+
+flow release {
+  trigger nightly: cron { schedule = "0 2 * * *"  timezone = "Berlin" }
+  node build: sh { script = "make"  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  trigger nightly: cron { schedule = "0 2 * * *"  timezone = "Europe/Berlin" }
+  node build: sh { script = "make"  pure }
+}
+""",
+)
+
+CONCURRENCY = Code(
+    "RF319",
+    "There is no such concurrency",
+    "`allow` lets runs go side by side, `queue` lets them wait in order, `forbid` refuses a second "
+    "one, `latest` keeps only the newest of those that wait, `replace` cancels the one that runs.",
+    bad="""rflow 1
+
+flow release {
+  concurrency single
+  node build: sh { script = "make"  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  concurrency forbid
+  node build: sh { script = "make"  pure }
+}
+""",
+)
+
+LET_CIRCLE = Code(
+    "RF411",
+    "Lets in a circle",
+    "A `let` is a name for an expression; if that reads the let itself, be it through others, "
+    "there is no value.",
+    bad="""rflow 1
+
+flow release {
+  let tag = "shop-$<let.version>"
+  let version = "$<let.tag>-1"
+  node build: sh { script = "make $<let.tag>"  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  let tag = "shop-$<let.version>"
+  let version = "1"
+  node build: sh { script = "make $<let.tag>"  pure }
+}
+""",
+)

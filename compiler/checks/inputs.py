@@ -1,0 +1,165 @@
+"""The inputs of a node, a trigger, an undo or a policy, checked against what its kind declares.
+
+This module owns unknown, missing and repeated inputs and what may be given to each; how a value
+is typed is `lower`, what a script may hold is `scripts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rflow.compiler.checks import labels as rules
+from rflow.compiler.checks.report import listed
+from rflow.compiler.checks.scripts import Scripts
+from rflow.compiler.expr import Expr
+from rflow.compiler.lower import Lowering
+from rflow.compiler.scope import SECRET
+from rflow.dsl import ast
+from rflow.dsl.ast import Span
+from rflow.dsl.diagnostics import Code
+from rflow.plugins.types import InputSpec
+
+UNKNOWN_INPUT = Code(
+    "RF202",
+    "There is no such input",
+    "A line `name = value` gives an input of the kind (or, in a `use`, an argument of the flow). "
+    "`rflow plugins show KIND` lists a kind's inputs. rflow's own clauses have no `=`: "
+    "`timeout 10m`.",
+    bad="""rflow 1
+
+flow release {
+  node build: sh { scirpt = "make"  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  node build: sh { script = "make"  pure }
+}
+""",
+)
+
+MISSING_INPUT = Code(
+    "RF302",
+    "An input is missing",
+    "A kind (or a flow that is used) declares which of its inputs must be given.",
+    bad="""rflow 1
+
+flow release {
+  node check: http.check { expect = 200 }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  node check: http.check { url = "https://shop.example.com/health"  expect = 200 }
+}
+""",
+)
+
+CLAUSES = ("when", "each", "retry", "timeout", "lock", "undo", "keep", "pure", "after", "output")
+_NO_INPUTS: dict[str, InputSpec] = {}
+
+
+class Inputs:
+    """Checks the inputs of one flow's nodes. Specs are indexed once for each kind."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self.lowering = lowering
+        self.report = lowering.report
+        self.scripts = Scripts(lowering)
+        self._specs: dict[int, tuple[dict[str, InputSpec], tuple[str, ...]]] = {}
+
+    def specs(self, inputs: tuple[InputSpec, ...]) -> tuple[dict[str, InputSpec], tuple[str, ...]]:
+        """The inputs by name, and the names of those that must be given."""
+        found = self._specs.get(id(inputs))
+        if found is None:
+            found = (
+                {spec.name: spec for spec in inputs},
+                tuple(spec.name for spec in inputs if spec.required),
+            )
+            self._specs[id(inputs)] = found
+        return found
+
+    def give(
+        self,
+        given: Sequence[ast.Input],
+        declared: tuple[InputSpec, ...],
+        owner: str,
+        span: Span,
+        whole: Span,
+        program: dict[str, tuple[tuple[str, Expr], ...]],
+    ) -> dict[str, Expr]:
+        """The inputs, lowered. `owner` names the kind in messages, `span` is where it stands;
+        what scripts read is put into `program`."""
+        known, required = self.specs(declared)
+        exprs: dict[str, Expr] = {}
+        seen: dict[str, Span] = {}
+        value = self.lowering.value
+        for item in given:
+            name = item.name.text
+            spec = known.get(name)
+            if spec is None:
+                self.unknown(item.name, owner, known)
+                seen.setdefault(name, item.name.span)
+                continue
+            if name in seen:
+                self.lowering.twice(item.name, "input", seen[name])
+                continue
+            seen[name] = item.name.span
+            if spec.program is not None:
+                script = self.scripts.script(item, spec, given, program)
+                if script is not None:
+                    exprs[name] = script
+                continue
+            found = value(item.value, spec.type, f"the input `{name}`")
+            if found is None:
+                continue
+            exprs[name] = found[0]
+            if found[1]:
+                self._labels(found[1], spec, item)
+        for name in required:
+            if name not in seen:
+                self._missing(required, seen, owner, span, whole)
+                break
+        return exprs
+
+    def _labels(self, labels: int, spec: InputSpec, item: ast.Input) -> None:
+        place = f"the input `{spec.name}`"
+        if labels & SECRET and not spec.secret:
+            rules.no_secret(self.lowering.flow, labels, item.value.span, place)
+        if spec.trusted and rules.textual(spec.type):
+            rules.trusted(self.lowering.flow, labels, item.value.span, place)
+
+    def unknown(self, name: ast.Name, owner: str, known: Iterable[str]) -> None:
+        """Report an input that does not exist."""
+        names = list(known)
+        hint = f"it takes {listed(names)}" if names else "it takes no inputs"
+        if name.text in CLAUSES:
+            hint = f"`{name.text}` is rflow's own and has no `=`"
+            names = []
+        elif name.text in ("needs", "depends_on", "dependsOn", "depends"):
+            hint = "what it waits for stands in its header: `node NAME: KIND after OTHER { … }`"
+            names = []
+        self.report.unknown(
+            UNKNOWN_INPUT,
+            name.span,
+            name.text,
+            f"{owner} has no input `{name.text}`",
+            names,
+            help=hint,
+        )
+
+    def _missing(
+        self,
+        required: tuple[str, ...],
+        seen: dict[str, Span],
+        owner: str,
+        span: Span,
+        whole: Span,
+    ) -> None:
+        if self.report.damaged(whole):
+            return
+        names = [name for name in required if name not in seen]
+        noun = "input" if len(names) == 1 else "inputs"
+        self.report.error(MISSING_INPUT, span, f"{owner} needs the {noun} {listed(names)}")

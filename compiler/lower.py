@@ -1,0 +1,567 @@
+"""Expressions: typed and lowered to the plan's expressions in one pass.
+
+This module owns the types and labels of expressions. `check` it never does of its own accord:
+`lower` says what an expression is, `fits` reports where it is not what a place wants. A mistake
+gives the type None, which is never complained about again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rflow.compiler.checks import expression_codes as codes
+from rflow.compiler.checks.references import FAILED, Facts, References, Typed, facts_of
+from rflow.compiler.checks.report import listed
+from rflow.compiler.expr import (
+    Apply,
+    Choose,
+    Expr,
+    Format,
+    Get,
+    Lambda,
+    ListOf,
+    Literal,
+    MapOf,
+    Pipe,
+)
+from rflow.compiler.names import conjuncts
+from rflow.compiler.scope import UNTRUSTED, Flow, untrusted_args
+from rflow.compiler.types import (
+    ANY,
+    ARTIFACT,
+    BOOL,
+    DURATION,
+    FLOAT,
+    INT,
+    STRING,
+    Argument,
+    Constant,
+    List,
+    Map,
+    Optional,
+    Record,
+    Type,
+    TypeMismatch,
+    Union,
+    a_type,
+    apply_filter,
+    apply_operator,
+    assignable,
+    constants,
+    join_all,
+    one_of,
+    present,
+    signature,
+)
+from rflow.compiler.types import Lambda as LambdaType
+from rflow.dsl import ast
+from rflow.dsl.ast import Span
+from rflow.dsl.diagnostics import closest
+from rflow.plugins.types import Specs
+
+DEPTH_MAX = 100
+"""How deeply expressions may be nested; nobody writes more, and the evaluator recurses."""
+
+_SCALARS = (STRING, INT, FLOAT, BOOL, DURATION, ARTIFACT)
+_EMPTY = (Literal(""), Constant(""), 0)
+
+
+class _Failed(Exception):
+    pass
+
+
+class Lowering:
+    """Lowers the expressions of one flow. `references.site` says where they stand."""
+
+    def __init__(self, flow: Flow, specs: Specs) -> None:
+        self.flow = flow
+        self.specs = specs
+        self.report = flow.file.report
+        self.references = References(flow)
+        self.untrusted = UNTRUSTED | untrusted_args(len(flow.args))
+        self._depth = 0
+        self._lower: dict[type, Callable[[Any, Type | None], Typed]] = {
+            ast.Str: self._str,
+            ast.Ref: self._ref,
+            ast.Int: self._constant,
+            ast.Bool: self._constant,
+            ast.Float: self._constant,
+            ast.Duration: self._duration,
+            ast.ListExpr: self._list,
+            ast.MapExpr: self._map,
+            ast.Binary: self._binary,
+            ast.Unary: self._unary,
+            ast.IfExpr: self._if,
+        }
+
+    def lower(self, node: ast.Expr, wanted: Type | None = None) -> Typed:
+        """The expression, its type and its labels. `wanted` helps to say what a list is of."""
+        return self._lower[node.__class__](node, wanted)
+
+    def value(self, node: ast.Expr, wanted: Type, what: str) -> tuple[Expr, int] | None:
+        """The expression and its labels if it fits `wanted`; `what` names the place."""
+        expr, type_, labels = self._lower[node.__class__](node, wanted)
+        if type_ is None:
+            return None
+        if type_ is not wanted and not assignable(type_, wanted):
+            self.misfit(node, type_, wanted, what)
+            return None
+        return expr, labels
+
+    def condition(self, node: ast.Expr, what: str) -> tuple[Expr, int] | None:
+        """A bool."""
+        expr, type_, labels = self.lower(node)
+        if type_ is None:
+            return None
+        if not assignable(type_, BOOL):
+            if isinstance(type_, Optional) and assignable(type_.item, BOOL):
+                self.missing(node.span, type_)
+                return None
+            self.report.error(
+                codes.NOT_BOOL,
+                node.span,
+                f"{what} takes a bool, but this is {a_type(type_)}",
+                help="there is no truthiness: compare it with something, `… == …`",
+            )
+            return None
+        return expr, labels
+
+    # -- literals ------------------------------------------------------------------------------
+
+    def _str(self, node: ast.Str, wanted: Type | None) -> Typed:
+        parts = node.parts
+        if len(parts) == 1 and parts[0].__class__ is str:
+            text: str = parts[0]
+            return Literal(text), STRING if wanted is STRING else Constant(text), 0
+        if not parts:
+            return _EMPTY
+        labels, failed = 0, False
+        exprs: list[Expr] = []
+        for part in parts:
+            if isinstance(part, str):
+                exprs.append(Literal(part))
+                continue
+            placed = self.scalar(part)
+            if placed is None:
+                failed = True
+            else:
+                exprs.append(placed[0])
+                labels |= placed[1]
+        return FAILED if failed else (Format(tuple(exprs)), STRING, labels)
+
+    def scalar(self, ref: ast.Ref) -> tuple[Expr, int] | None:
+        """A reference within a string: its value must be a scalar, and there."""
+        expr, type_, labels = self._ref(ref, None)
+        if type_ is None:
+            return None
+        if isinstance(type_, Optional):
+            self.missing(ref.span, type_)
+            return None
+        if type_ is not STRING and not _is_scalar(type_):
+            hint = "make a string of it first: `| json`, or `| join(…)` for a list of scalars"
+            if type_ == ANY:
+                hint = "only the run knows what it is: `| json` makes a string of it"
+            self.report.error(
+                codes.NOT_SCALAR,
+                ref.span,
+                f"a string takes strings, numbers, bools and durations, but this is "
+                f"{a_type(type_)}",
+                help=hint,
+            )
+            return None
+        if type_ == DURATION:
+            expr = Apply("duration", (expr,))
+        return expr, labels
+
+    def _constant(self, node: ast.Int | ast.Float | ast.Bool, _: Type | None) -> Typed:
+        return Literal(node.value), Constant(node.value), 0
+
+    def _duration(self, node: ast.Duration, _: Type | None) -> Typed:
+        return Literal(seconds(node)), DURATION, 0
+
+    def _list(self, node: ast.ListExpr, wanted: Type | None) -> Typed:
+        inner = present(wanted) if wanted is not None else None
+        item = inner.item if isinstance(inner, List) else None
+        return self._deeper(node.span, lambda: self._items(node, item))
+
+    def _items(self, node: ast.ListExpr, item: Type | None) -> Typed:
+        exprs: list[Expr] = []
+        types: list[Type] = []
+        labels, failed = 0, False
+        for part in node.items:
+            expr, type_, own = self.lower(part, item)
+            if type_ is None:
+                failed = True
+                continue
+            if item is not None and not assignable(type_, item):
+                self.misfit(part, type_, item, "this list")
+                failed = True
+                continue
+            exprs.append(expr)
+            types.append(type_)
+            labels |= own
+        if failed:
+            return FAILED
+        of = item if item is not None and item != ANY else join_all(types)
+        if all(expr.__class__ is Literal for expr in exprs):
+            whole: Expr = Literal([expr.value for expr in exprs])  # type: ignore[union-attr]
+        else:
+            whole = ListOf(tuple(exprs))
+        return whole, List(of if types else ANY), labels
+
+    def _map(self, node: ast.MapExpr, wanted: Type | None) -> Typed:
+        inner = present(wanted) if wanted is not None else None
+        return self._deeper(node.span, lambda: self._entries(node, inner))
+
+    def _entries(self, node: ast.MapExpr, wanted: Type | None) -> Typed:
+        item = wanted.item if isinstance(wanted, Map) else None
+        fields = dict(wanted.fields) if isinstance(wanted, Record) else {}
+        seen: dict[str, Span] = {}
+        entries: list[tuple[str, Expr]] = []
+        types: list[tuple[str, Type]] = []
+        labels, failed = 0, False
+        for name, part in node.entries:
+            if name.text in seen:
+                self.twice(name, "key", seen[name.text])
+                failed = True
+                continue
+            seen[name.text] = name.span
+            want = fields.get(name.text, item)
+            expr, type_, own = self.lower(part, want)
+            if type_ is None:
+                failed = True
+                continue
+            if want is not None and not assignable(type_, want):
+                self.misfit(part, type_, want, f"`{name.text}`")
+                failed = True
+                continue
+            entries.append((name.text, expr))
+            types.append((name.text, type_))
+            labels |= own
+        if failed:
+            return FAILED
+        if all(expr.__class__ is Literal for _, expr in entries):
+            whole: Expr = Literal({n: e.value for n, e in entries})  # type: ignore[union-attr]
+        else:
+            whole = MapOf(tuple(entries))
+        if isinstance(wanted, Map):
+            return whole, wanted, labels
+        return whole, Record(tuple(types)), labels
+
+    def twice(self, name: ast.Name, noun: str, first: Span) -> None:
+        """Report that a key or an input is given a second time."""
+        self.report.error(
+            codes.GIVEN_TWICE,
+            name.span,
+            f"the {noun} `{name.text}` is given twice",
+            labels=(self.report.label(first, "first given here"),),
+            help="take one of them out",
+        )
+
+    # -- references and filters ------------------------------------------------------------------
+
+    def _ref(self, node: ast.Ref, wanted: Type | None) -> Typed:
+        head = node.head
+        if head.__class__ is ast.Path:
+            typed = self.references.read(head)
+        else:
+            typed = self._lower[head.__class__](head, wanted)
+        if not node.filters or typed[1] is None:
+            return typed
+        return self._deeper(node.span, lambda: self._filters(node, typed), len(node.filters))
+
+    def _filters(self, node: ast.Ref, typed: Typed) -> Typed:
+        span = node.head.span
+        for call in node.filters:
+            typed = self._filter(call, typed, span)
+            if typed[1] is None:
+                return FAILED
+            span = (node.head.span[0], call.span[1])
+        return typed
+
+    def _filter(self, call: ast.Filter, subject: Typed, span: Span) -> Typed:
+        name = call.name.text
+        spec = self.specs.filters.get(name)
+        if spec is None:
+            self._unknown_filter(call.name)
+            return FAILED
+        wanted = signature(spec).args
+        exprs: list[Expr | Lambda] = []
+        args: list[Argument] = []
+        labels = subject[2]
+        for index, arg in enumerate(call.args):
+            parameter = present(wanted[index]) if index < len(wanted) else None
+            if isinstance(parameter, LambdaType):
+                exprs.append(Lambda(Literal(None)))
+                args.append(self._chain(arg, subject[2], exprs, index))
+                continue
+            expr, type_, own = self.lower(arg)
+            if type_ is None:
+                return FAILED
+            exprs.append(expr)
+            args.append(type_)
+            labels |= own
+        assert subject[1] is not None
+        try:
+            type_ = apply_filter(spec, subject[1], args)
+        except _Failed:
+            return FAILED
+        except TypeMismatch as wrong:
+            if wrong.index is None and isinstance(subject[1], Optional):
+                self.missing(span, subject[1])
+                return FAILED
+            at = call.args[wrong.index].span if wrong.index is not None else span
+            if wrong.index is None and "takes" in wrong.message and "argument" in wrong.message:
+                at = call.span
+            self.report.error(codes.FILTER, at, wrong.message, help=wrong.help)
+            return FAILED
+        if spec.cleans:
+            labels &= ~self.untrusted
+        return Pipe(subject[0], name, tuple(exprs)), type_, labels
+
+    def _chain(
+        self, arg: ast.Expr, labels: int, exprs: list[Expr | Lambda], index: int
+    ) -> Callable[[Type], Type]:
+        """The argument of a filter that is a chain over `it`: typed once `it` is known."""
+
+        def body(item: Type) -> Type:
+            self.references.it.append((item, labels))
+            expr, type_, _ = self.lower(arg)
+            self.references.it.pop()
+            if type_ is None:
+                raise _Failed
+            exprs[index] = Lambda(expr)
+            return type_
+
+        return body
+
+    def _unknown_filter(self, name: ast.Name) -> None:
+        known = self.specs.filters
+        meant = next((f.name for f in known.values() if f.northflank == name.text), None)
+        meant = meant or closest(name.text, list(known))
+        self.report.error(
+            codes.UNKNOWN_FILTER,
+            name.span,
+            f"there is no filter `{name.text}`",
+            help=None if meant else "the reference lists the filters; a plugin can add some",
+            suggestion=meant,
+        )
+
+    # -- operators ---------------------------------------------------------------------------------
+
+    def _binary(self, node: ast.Binary, _: Type | None) -> Typed:
+        return self._deeper(node.span, lambda: self._operands(node))
+
+    def _operands(self, node: ast.Binary) -> Typed:
+        left = self.lower(node.left)
+        site = self.references.site
+        before: Facts | None = site.facts
+        if node.op == "and":  # what stands on the right is only looked at if the left holds
+            site.facts = facts_of(conjuncts(node.left), self.flow, before)
+        right = self.lower(node.right)
+        site.facts = before
+        if left[1] is None or right[1] is None:
+            return FAILED
+        return self._apply(node.op, (node.left, node.right), (left, right), node.span)
+
+    def _unary(self, node: ast.Unary, _: Type | None) -> Typed:
+        def whole() -> Typed:
+            operand = self.lower(node.operand)
+            if operand[1] is None:
+                return FAILED
+            op = "neg" if node.op == "-" else node.op
+            if op == "neg" and isinstance(operand[0], Literal):
+                value = operand[0].value
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    type_ = Constant(-value) if isinstance(operand[1], Constant) else operand[1]
+                    return Literal(-value), type_, 0
+            return self._apply(op, (node.operand,), (operand,), node.span)
+
+        return self._deeper(node.span, whole)
+
+    def _apply(
+        self, op: str, nodes: tuple[ast.Expr, ...], operands: tuple[Typed, ...], span: Span
+    ) -> Typed:
+        types = tuple(operand[1] for operand in operands if operand[1] is not None)
+        try:
+            type_ = apply_operator(op, types)
+        except TypeMismatch as wrong:
+            self._wrong_operands(op, nodes, types, wrong, span)
+            return FAILED
+        labels = 0
+        for operand in operands:
+            labels |= operand[2]
+        if type_ == BOOL:  # a yes or no is no text
+            labels &= ~self.untrusted
+        return Apply(op, tuple(operand[0] for operand in operands)), type_, labels
+
+    def _wrong_operands(
+        self,
+        op: str,
+        nodes: tuple[ast.Expr, ...],
+        types: tuple[Type, ...],
+        wrong: TypeMismatch,
+        span: Span,
+    ) -> None:
+        at = nodes[wrong.index].span if wrong.index is not None else span
+        if op in ("==", "!=", "in"):
+            self._never(op, nodes, types, span)
+        elif wrong.index is not None and isinstance(types[wrong.index], Optional):
+            self.missing(at, types[wrong.index])
+        elif op in ("and", "or", "not"):
+            self.report.error(codes.NOT_BOOL, at, wrong.message, help=wrong.help)
+        else:
+            self.report.error(codes.OPERANDS, at, wrong.message, help=wrong.help)
+
+    def _never(
+        self, op: str, nodes: tuple[ast.Expr, ...], types: tuple[Type, ...], span: Span
+    ) -> None:
+        """A comparison that is decided before the run: which of its sides is the odd one?"""
+        left, right = types
+        if op == "in":
+            if not isinstance(right, List):
+                message = f"`in` looks into a list, a map or a string, but this is {a_type(right)}"
+                if isinstance(right, Map | Record) or assignable(right, STRING):
+                    message = f"`in` needs a string here, but this is {a_type(left)}"
+                self.report.error(codes.OPERANDS, span, message)
+                return
+            right = right.item
+        index = 0 if isinstance(left, Constant) and not isinstance(right, Constant) else 1
+        odd, other = (left, right) if index == 0 else (right, left)
+        known = constants(other)
+        word = "always" if op == "!=" else "never"
+        meant = None
+        hint = None
+        if known is not None and isinstance(odd, Constant):
+            texts = [c.value for c in known if isinstance(c.value, str)]
+            meant = closest(odd.value, texts) if isinstance(odd.value, str) else None
+            hint = f"it can be {one_of(known)}"
+        elif assignable(odd, STRING) != assignable(other, STRING):
+            hint = 'nothing is turned into a string by itself; write `"$<…>"`'
+        self.report.error(
+            codes.NEVER,
+            nodes[index].span if known is not None else span,
+            f"this comparison can {word} hold: one side is {a_type(left)}, the other "
+            f"{a_type(right)}"
+            if known is None
+            else f"this comparison {word} holds: {_shown(odd)} is none of the possible values",
+            help=None if meant else hint,
+            suggestion=f'"{meant}"' if meant else None,
+        )
+
+    def _if(self, node: ast.IfExpr, wanted: Type | None) -> Typed:
+        return self._deeper(node.span, lambda: self._branches(node, wanted))
+
+    def _branches(self, node: ast.IfExpr, wanted: Type | None) -> Typed:
+        condition = self.condition(node.condition, "`if`")
+        site = self.references.site
+        before = site.facts
+        site.facts = facts_of(conjuncts(node.condition), self.flow, before)
+        then = self.lower(node.then, wanted)
+        site.facts = before
+        otherwise = self.lower(node.otherwise, wanted)
+        if condition is None or then[1] is None or otherwise[1] is None:
+            return FAILED
+        joined = join_all((then[1], otherwise[1]))
+        labels = condition[1] & ~self.untrusted | then[2] | otherwise[2]
+        return Choose(condition[0], then[0], otherwise[0]), joined, labels
+
+    # -- depth -------------------------------------------------------------------------------------
+
+    def _deeper(self, span: Span, lower: Callable[[], Typed], by: int = 1) -> Typed:
+        self._depth += by
+        try:
+            if self._depth > DEPTH_MAX:
+                if self._depth - by <= DEPTH_MAX:
+                    self.report.error(
+                        codes.TOO_DEEP,
+                        span,
+                        f"this is nested more than {DEPTH_MAX} levels deep",
+                        help="give a part of it a name with `let`",
+                    )
+                return FAILED
+            return lower()
+        finally:
+            self._depth -= by
+
+    # -- what does not fit -------------------------------------------------------------------------
+
+    def missing(self, span: Span, type_: Type) -> None:
+        """Report a value that may be missing where one is needed."""
+        self.report.error(
+            codes.MAY_MISS,
+            span,
+            f"this may be missing: it is {a_type(type_)}",
+            help="give it a default, `| default(…)`, or a `when` under which it is there",
+        )
+
+    def misfit(self, node: ast.Expr, given: Type, wanted: Type, what: str) -> None:
+        """Report a value of the wrong type, by the most telling of the codes."""
+        if isinstance(node, ast.IfExpr):  # the branch that is wrong, not the whole
+            for branch in (node.then, node.otherwise):
+                size = len(self.report.found)
+                branch_type = self.lower(branch, wanted)[1]
+                del self.report.found[size:]
+                if branch_type is not None and not assignable(branch_type, wanted):
+                    self.misfit(branch, branch_type, wanted, what)
+                    return
+        if isinstance(given, Optional) and assignable(given.item, wanted):
+            self.missing(node.span, given)
+            return
+        known = constants(wanted)
+        if known is not None and isinstance(given, Constant):
+            texts = [c.value for c in known if isinstance(c.value, str)]
+            meant = closest(given.value, texts) if isinstance(given.value, str) else None
+            self.report.error(
+                codes.NOT_AMONG,
+                node.span,
+                f"{what} cannot be {_shown(given)}",
+                help=None if meant else f"it can be {one_of(known)}",
+                suggestion=f'"{meant}"' if meant else None,
+            )
+            return
+        self.report.error(
+            codes.WRONG_TYPE,
+            node.span,
+            f"{what} takes {a_type(wanted)}, but this is {a_type(given)}",
+            help=_conversion(given, wanted),
+        )
+
+
+def _shown(type_: Type) -> str:
+    return a_type(type_)
+
+
+def _is_scalar(type_: Type) -> bool:
+    if type_ in _SCALARS or isinstance(type_, Constant):
+        return True
+    return isinstance(type_, Union) and all(_is_scalar(member) for member in type_.members)
+
+
+def _conversion(given: Type, wanted: Type) -> str | None:
+    """How to make one of the other, where there is a usual way."""
+    to = present(wanted)
+    given = present(given)
+    if to == STRING and _is_scalar(given):
+        return 'nothing is turned into a string by itself: write it into one, `"$<…>"`'
+    if to == STRING:
+        return "`| json` makes a string of it" if not isinstance(given, Optional) else None
+    if assignable(given, STRING) and to in (INT, FLOAT, BOOL):
+        if isinstance(given, Constant):
+            return "write it without the quotes"
+        return "a string is no number: declare it with the type that is meant"
+    if to == DURATION and assignable(given, FLOAT):
+        return "a duration has a unit: `30s`, `10m`, `2h`"
+    if isinstance(to, List) and not isinstance(given, List) and assignable(given, to.item):
+        return "write it as a list: `[…]`"
+    return None
+
+
+def seconds(duration: ast.Duration) -> int | float:
+    """A duration as plans hold it."""
+    ms = duration.ms
+    return ms // 1000 if ms % 1000 == 0 else ms / 1000
+
+
+__all__ = ["Get", "Lowering", "listed", "seconds"]
