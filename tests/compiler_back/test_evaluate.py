@@ -371,9 +371,7 @@ def test_what_typing_allows_has_a_value_of_the_type_it_says(data: st.DataObject)
     else:
         allowed = True
     assert allowed
-    if found is not None and result != parse_type(
-        "duration"
-    ):
+    if found is not None and result != parse_type("duration"):
         assert check_value(found, result) is None
 
 

@@ -1,0 +1,83 @@
+"""The order of a plan's nodes, in waves, and what of it can be taken back.
+
+This module owns both summaries as values; `render_text` prints them. It needs no networkx, since
+nodes stand in topological order in a plan, so that showing a plan before a run stays quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rflow.compiler.plan import Node, Plan, Section
+
+
+def waves(plan: Plan, section: Section = "main") -> list[list[Node]]:
+    """The nodes of a section, each in the first wave behind all that it comes after.
+
+    Nodes of one wave do not wait for each other. Joins, which do nothing, take no wave.
+    """
+    depths: dict[str, int] = {}
+    found: list[list[Node]] = []
+    for node in plan.nodes:
+        if node.section != section:
+            continue
+        depth = max((depths[id] for id in node.after if id in depths), default=0)
+        if node.kind == "join":
+            depths[node.id] = depth
+            continue
+        depths[node.id] = depth + 1
+        if len(found) <= depth:
+            found.append([])
+        found[depth].append(node)
+    return found
+
+
+def sections(plan: Plan) -> list[Section]:
+    """The sections that have nodes, in the order in which they run."""
+    present = {node.section for node in plan.nodes}
+    order: tuple[Section, ...] = ("main", "failure", "finally")
+    return [section for section in order if section in present]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which effects of a plan can be taken back; ids of nodes, with reasons where there are any."""
+
+    taken_back: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+    irreversible: tuple[tuple[str, str], ...]
+    silent: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        """How many nodes have an effect."""
+        return sum(map(len, (self.taken_back, self.kept, self.irreversible, self.silent)))
+
+    def lines(self) -> list[str]:
+        """The coverage in words, a line for each sort of effect."""
+        if not self.total:
+            return ["nothing here changes anything outside the run"]
+        noun = "effect" if self.total == 1 else "effects"
+        names = f": {', '.join(self.taken_back)}" if self.taken_back else ""
+        lines = [f"{len(self.taken_back)} of {self.total} {noun} can be taken back{names}"]
+        lines += (f"{id} is kept: {reason}" for id, reason in self.kept)
+        lines += (f"{id} cannot be undone: {reason}" for id, reason in self.irreversible)
+        lines += (f"{id} does not say what rolling it back means" for id in self.silent)
+        return lines
+
+
+def coverage(plan: Plan) -> Coverage:
+    """What rolling back means for the effects of the plan."""
+    effects = [
+        node for node in plan.nodes if node.effect is not None and node.contract.type != "pure"
+    ]
+
+    def of(*types: str) -> list[Node]:
+        return [node for node in effects if node.contract.type in types]
+
+    return Coverage(
+        tuple(node.id for node in of("self", "undo")),
+        tuple((node.id, node.contract.reason) for node in of("keep")),
+        tuple((node.id, node.contract.reason) for node in of("irreversible")),
+        tuple(node.id for node in of("none")),
+    )
