@@ -111,9 +111,12 @@ def filter_spec(made: Filter, plugin: str = "", version: str = "") -> FilterSpec
     _need_name(type(made), "name", made.name, _NAME)
     try:
         signature = parse_signature(made.signature)
-        inspect.signature(made.function).bind(None, *signature.args)
     except ValueError as error:
         raise PluginError(f"the filter `{made.name}`: {error}") from None
+    try:
+        inspect.signature(made.function).bind(None, *signature.args)
+    except ValueError:
+        pass  # a function written in C may have none to show
     except TypeError as error:
         raise PluginError(
             f"the filter `{made.name}` does not take what its signature {made.signature} says: "
@@ -197,7 +200,8 @@ def derive_type(annotation: Any, where: str) -> Type:
         return Map(derive_type(args[1], where))
     if typing.is_typeddict(annotation):
         return _record(annotation, where)
-    shown = getattr(annotation, "__qualname__", None) or str(annotation)
+    shown = annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
+    shown = str(annotation) if args else shown
     raise PluginError(f"{where}: {shown} is no type of rflow; {_TAKES} are")
 
 
@@ -222,9 +226,13 @@ def _union(args: tuple[Any, ...], where: str) -> Type:
 def _record(annotation: Any, where: str) -> Type:
     fields: list[tuple[str, Type]] = []
     for name, hint in typing.get_type_hints(annotation, include_extras=True).items():
+        origin = typing.get_origin(hint)
+        if origin in (typing.Required, typing.NotRequired):
+            hint = typing.get_args(hint)[0]
         found = derive_type(hint, f"{where}.{name}")
-        missing = name not in annotation.__required_keys__ and not isinstance(found, Optional)
-        fields.append((name, Optional(found) if missing else found))
+        # Python takes a key to be required where NotRequired stands in an annotation as text.
+        needed = name in annotation.__required_keys__ and origin is not typing.NotRequired
+        fields.append((name, found if needed or isinstance(found, Optional) else Optional(found)))
     return Record(tuple(fields))
 
 

@@ -117,8 +117,10 @@ def _kind_of(value: Json) -> str:
             return "a string"
         case list():
             return "a list"
-        case _:
+        case dict():
             return "a map"
+        case _:
+            return f"a {type(value).__name__} of Python's"
 
 
 def _article(name: str) -> str:
