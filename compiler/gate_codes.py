@@ -6,7 +6,7 @@ from rflow.dsl.diagnostics import Code
 
 NOT_GATED = Code(
     "RF501",
-    "An effect on a protected stage without an approval before it",
+    "an effect on a protected stage without an approval before it",
     "On a stage that is protected, every effect lies behind an approval that cannot be skipped: "
     "one without `when`, not in a group or `use` that has one, and without `continue on failure`. "
     "A node waits for all it comes after, so an approval anywhere before it will do; one within a "
@@ -27,7 +27,7 @@ pipeline shop { stage production { protect } }
 
 flow release for shop.production {
   node build: sh { script = "make"  pure }
-  approve go_live after build
+  approve go_live after build { }
   node deploy: sh after go_live { script = "make deploy"  keep "it can stay" }
 }
 """,
@@ -35,7 +35,7 @@ flow release for shop.production {
 
 NO_CONTRACT = Code(
     "RF502",
-    "An effect that does not say what rolling it back means",
+    "an effect that does not say what rolling it back means",
     "In a flow for a protected stage every effect has a contract: its kind undoes itself, or the "
     'node says `undo KIND { … }`, `keep "why"`, `irreversible "why"` or, for an `sh` that '
     "changes nothing, `pure`. Elsewhere `rflow check` only counts those without.",
@@ -44,7 +44,7 @@ NO_CONTRACT = Code(
 pipeline shop { stage production { protect } }
 
 flow release for shop.production {
-  approve go_live
+  approve go_live { }
   node migrate: sh after go_live { script = "make migrate" }
 }
 """,
@@ -53,7 +53,7 @@ flow release for shop.production {
 pipeline shop { stage production { protect } }
 
 flow release for shop.production {
-  approve go_live
+  approve go_live { }
   node migrate: sh after go_live {
     script = "make migrate"
     keep "migrations only add columns"
@@ -64,7 +64,7 @@ flow release for shop.production {
 
 EFFECT_AT_END = Code(
     "RF512",
-    "An effect in `on failure` or `finally` of a flow for a protected stage",
+    "an effect in `on failure` or `finally` of a flow for a protected stage",
     "What runs when a run has failed or ended cannot wait for an approval, so on a protected "
     "stage it changes nothing: it tells, or cleans up its own workspace. What must be put back is "
     "put back by `undo`, which needs no approval.",

@@ -2,7 +2,8 @@
 
 This module owns the types and labels of expressions. `check` it never does of its own accord:
 `lower` says what an expression is, `fits` reports where it is not what a place wants. A mistake
-gives the type None, which is never complained about again.
+gives the type None, which is never complained about again. It recurses as deeply as the parser
+lets expressions be nested.
 """
 
 from __future__ import annotations
@@ -60,9 +61,6 @@ from rflow.dsl.ast import Span
 from rflow.dsl.diagnostics import closest
 from rflow.plugins.types import Specs
 
-DEPTH_MAX = 100
-"""How deeply expressions may be nested; nobody writes more, and the evaluator recurses."""
-
 _SCALARS = (STRING, INT, FLOAT, BOOL, DURATION, ARTIFACT)
 _EMPTY = (Literal(""), Constant(""), 0)
 
@@ -80,7 +78,6 @@ class Lowering:
         self.report = flow.file.report
         self.references = References(flow)
         self.untrusted = UNTRUSTED | untrusted_args(len(flow.args))
-        self._depth = 0
         self._lower: dict[type, Callable[[Any, Type | None], Typed]] = {
             ast.Str: self._str,
             ast.Ref: self._ref,
@@ -183,7 +180,7 @@ class Lowering:
     def _list(self, node: ast.ListExpr, wanted: Type | None) -> Typed:
         inner = present(wanted) if wanted is not None else None
         item = inner.item if isinstance(inner, List) else None
-        return self._deeper(node.span, lambda: self._items(node, item))
+        return self._items(node, item)
 
     def _items(self, node: ast.ListExpr, item: Type | None) -> Typed:
         exprs: list[Expr] = []
@@ -212,7 +209,7 @@ class Lowering:
 
     def _map(self, node: ast.MapExpr, wanted: Type | None) -> Typed:
         inner = present(wanted) if wanted is not None else None
-        return self._deeper(node.span, lambda: self._entries(node, inner))
+        return self._entries(node, inner)
 
     def _entries(self, node: ast.MapExpr, wanted: Type | None) -> Typed:
         item = wanted.item if isinstance(wanted, Map) else None
@@ -269,7 +266,7 @@ class Lowering:
             typed = self._lower[head.__class__](head, wanted)
         if not node.filters or typed[1] is None:
             return typed
-        return self._deeper(node.span, lambda: self._filters(node, typed), len(node.filters))
+        return self._filters(node, typed)
 
     def _filters(self, node: ast.Ref, typed: Typed) -> Typed:
         span = node.head.span
@@ -351,9 +348,6 @@ class Lowering:
     # -- operators ---------------------------------------------------------------------------------
 
     def _binary(self, node: ast.Binary, _: Type | None) -> Typed:
-        return self._deeper(node.span, lambda: self._operands(node))
-
-    def _operands(self, node: ast.Binary) -> Typed:
         left = self.lower(node.left)
         site = self.references.site
         before: Facts | None = site.facts
@@ -366,19 +360,16 @@ class Lowering:
         return self._apply(node.op, (node.left, node.right), (left, right), node.span)
 
     def _unary(self, node: ast.Unary, _: Type | None) -> Typed:
-        def whole() -> Typed:
-            operand = self.lower(node.operand)
-            if operand[1] is None:
-                return FAILED
-            op = "neg" if node.op == "-" else node.op
-            if op == "neg" and isinstance(operand[0], Literal):
-                value = operand[0].value
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    type_ = Constant(-value) if isinstance(operand[1], Constant) else operand[1]
-                    return Literal(-value), type_, 0
-            return self._apply(op, (node.operand,), (operand,), node.span)
-
-        return self._deeper(node.span, whole)
+        operand = self.lower(node.operand)
+        if operand[1] is None:
+            return FAILED
+        op = "neg" if node.op == "-" else node.op
+        if op == "neg" and isinstance(operand[0], Literal):
+            value = operand[0].value
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                type_ = Constant(-value) if isinstance(operand[1], Constant) else operand[1]
+                return Literal(-value), type_, 0
+        return self._apply(op, (node.operand,), (operand,), node.span)
 
     def _apply(
         self, op: str, nodes: tuple[ast.Expr, ...], operands: tuple[Typed, ...], span: Span
@@ -451,9 +442,6 @@ class Lowering:
         )
 
     def _if(self, node: ast.IfExpr, wanted: Type | None) -> Typed:
-        return self._deeper(node.span, lambda: self._branches(node, wanted))
-
-    def _branches(self, node: ast.IfExpr, wanted: Type | None) -> Typed:
         condition = self.condition(node.condition, "`if`")
         site = self.references.site
         before = site.facts
@@ -466,24 +454,6 @@ class Lowering:
         joined = join_all((then[1], otherwise[1]))
         labels = condition[1] & ~self.untrusted | then[2] | otherwise[2]
         return Choose(condition[0], then[0], otherwise[0]), joined, labels
-
-    # -- depth -------------------------------------------------------------------------------------
-
-    def _deeper(self, span: Span, lower: Callable[[], Typed], by: int = 1) -> Typed:
-        self._depth += by
-        try:
-            if self._depth > DEPTH_MAX:
-                if self._depth - by <= DEPTH_MAX:
-                    self.report.error(
-                        codes.TOO_DEEP,
-                        span,
-                        f"this is nested more than {DEPTH_MAX} levels deep",
-                        help="give a part of it a name with `let`",
-                    )
-                return FAILED
-            return lower()
-        finally:
-            self._depth -= by
 
     # -- what does not fit -------------------------------------------------------------------------
 

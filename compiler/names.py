@@ -34,7 +34,7 @@ from rflow.plugins.types import BOOL, NodeSpec, Optional, OutputSpec, Specs
 
 DECLARED_TWICE = Code(
     "RF213",
-    "A name is declared twice",
+    "a name is declared twice",
     "Within a flow every node, approval, group, `use` and trigger has a name of its own, since "
     "`after` and `$<refs.…>` say only the name; so have arguments, secrets and lets, each among "
     "themselves, and the declarations of a file.",
@@ -56,14 +56,14 @@ flow release {
 
 CLASH = Code(
     "RF214",
-    "Two files declare the same name",
+    "two files declare the same name",
     "A file and all it imports share one namespace: two flows, two pipelines or two groups of "
     "people with one name would leave open which of them is meant. Rename one.",
 )
 
 RESERVED = Code(
     "RF218",
-    "A name that rflow needs itself",
+    "a name that rflow needs itself",
     "`$<refs.trigger.…>` is the git trigger that started the run and `$<refs.NAME.ran>` says "
     "whether a node ran, so nothing else can have these names; `args` and `let` would stand in "
     "the way in the names of a flow that is used.",
@@ -83,7 +83,7 @@ flow release {
 
 WEBHOOK_ARGUMENT = Code(
     "RF216",
-    "An argument that a webhook cannot give",
+    "an argument that a webhook cannot give",
     "A call of a webhook may label the run with `name` and `description`; in a flow with such a "
     "trigger an argument of that name could not be given.",
     bad="""rflow 1
@@ -106,7 +106,7 @@ flow release {
 
 UNKNOWN_KIND = Code(
     "RF201",
-    "There is no such kind",
+    "there is no such kind",
     "What stands behind the colon is a kind that a plugin supplies. `rflow plugins` lists those "
     "that are installed.",
     bad="""rflow 1
@@ -125,7 +125,7 @@ flow release {
 
 UNKNOWN_TRIGGER = Code(
     "RF221",
-    "There is no such kind of trigger",
+    "there is no such kind of trigger",
     "What stands behind the colon is a kind of trigger that a plugin supplies. `rflow plugins` "
     "lists those that are installed.",
     bad="""rflow 1

@@ -30,7 +30,7 @@ from rflow.plugins.types import Specs
 
 NOT_LOADED = Code(
     "RF220",
-    "An import that cannot be read",
+    "an import that cannot be read",
     "`import` takes the path of a file, from the folder of the file that imports it. It must "
     "exist, be text, and lie within the project.",
 )

@@ -25,7 +25,7 @@ from rflow.dsl.diagnostics import Code, closest
 
 UNKNOWN_TYPE = Code(
     "RF217",
-    "There is no such type",
+    "there is no such type",
     "The types are `string`, `int`, `float`, `bool`, `duration`, `artifact`, `secret`, literals "
     "and unions of them, `list(T)`, `map(T)` and `T?` for what may be missing. `secret` stands "
     "alone: a list of secrets would be one secret text.",

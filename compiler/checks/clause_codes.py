@@ -6,7 +6,7 @@ from rflow.dsl.diagnostics import Code
 
 UNKNOWN_POLICY = Code(
     "RF208",
-    "There is no such retry policy",
+    "there is no such retry policy",
     "`retry N using POLICY` takes a policy that rflow or a plugin supplies.",
     bad="""rflow 1
 
@@ -30,7 +30,7 @@ flow release {
 
 LOOP_TWICE = Code(
     "RF224",
-    "A loop within a loop with the same variable",
+    "a loop within a loop with the same variable",
     "`$<each.NAME>` would be one of the two, and which is easily mistaken.",
     bad="""rflow 1
 
@@ -62,7 +62,7 @@ flow release {
 
 NOT_POSITIVE = Code(
     "RF313",
-    "A duration that is none",
+    "a duration that is none",
     "A timeout, a delay or a deadline takes some time; delays grow from the shorter to the longer.",
     bad="""rflow 1
 
@@ -80,7 +80,7 @@ flow release {
 
 ATTEMPTS = Code(
     "RF314",
-    "A number of attempts out of range",
+    "a number of attempts out of range",
     "`retry 3` means three attempts in all, the first included; 1 to 100 are possible.",
     bad="""rflow 1
 
@@ -98,7 +98,7 @@ flow release {
 
 TOO_LATE = Code(
     "RF315",
-    "A loop over something that is not known at the start",
+    "a loop over something that is not known at the start",
     "What will run can be read before it runs: a loop ranges over a list that is known when the "
     "run starts, never over what a node puts out.",
     bad="""rflow 1
@@ -127,7 +127,7 @@ flow release {
 
 NOT_A_LIST = Code(
     "RF316",
-    "A loop over what is no list of scalars",
+    "a loop over what is no list of scalars",
     "`each` ranges over a list of strings, numbers or bools, since the instances are called by "
     "the elements: `web[eu]`.",
     bad="""rflow 1
@@ -154,7 +154,7 @@ flow release {
 
 SAME_ELEMENT = Code(
     "RF317",
-    "A loop over the same element twice",
+    "a loop over the same element twice",
     "The instances are called by the elements of the list, so these must differ.",
     bad="""rflow 1
 
@@ -180,7 +180,7 @@ flow release {
 
 AT_MOST = Code(
     "RF318",
-    "A loop that lets nothing run",
+    "a loop that lets nothing run",
     "`at most N` says how many turns may run at once; it is at least 1.",
     bad="""rflow 1
 
@@ -206,7 +206,7 @@ flow release {
 
 TWICE = Code(
     "RF320",
-    "A clause that stands twice",
+    "a clause that stands twice",
     "Of two such lines only one could hold.",
     bad="""rflow 1
 
@@ -224,7 +224,7 @@ flow release {
 
 CONSTANT = Code(
     "RF323",
-    "A text or value that must be fixed",
+    "a text or value that must be fixed",
     "The reasons of a contract, the names of secrets, windows and imports, and the delays of a "
     "retry are part of the plan: they are written as they are, and not empty.",
     bad="""rflow 1

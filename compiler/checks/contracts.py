@@ -19,7 +19,7 @@ from rflow.plugins.types import NodeSpec
 
 TWO_CONTRACTS = Code(
     "RF503",
-    "A node with two rollback contracts",
+    "a node with two rollback contracts",
     "`undo`, `keep`, `irreversible` and `pure` exclude one another: a rollback does one thing.",
     bad="""rflow 1
 
@@ -44,7 +44,7 @@ flow release {
 
 NOT_PURE = Code(
     "RF504",
-    "A kind with an effect that is called pure",
+    "a kind with an effect that is called pure",
     "`pure` says that a node changes nothing outside its workspace. Of an `sh` only its author "
     "knows; a kind such as `file.write` is there to change something.",
     bad="""rflow 1
@@ -63,7 +63,7 @@ flow release {
 
 NOTHING_TO_UNDO = Code(
     "RF505",
-    "A rollback contract for a kind that changes nothing",
+    "a rollback contract for a kind that changes nothing",
     "Checks, builds and messages are no effects: a rollback passes them by, and what their "
     "contract says would never happen.",
     bad="""rflow 1

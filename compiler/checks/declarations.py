@@ -13,7 +13,7 @@ from rflow.dsl.diagnostics import Code
 
 UNKNOWN_PEOPLE = Code(
     "RF210",
-    "There is no such group of people",
+    "there is no such group of people",
     "`by` takes declared groups by their names, and people as strings.",
     bad="""rflow 1
 
@@ -35,7 +35,7 @@ flow release {
 
 UNKNOWN_STAGE = Code(
     "RF211",
-    "There is no such pipeline or stage",
+    "there is no such pipeline or stage",
     "`flow NAME for PIPELINE.STAGE` says where the flow releases to; both are declared in this "
     "file or in one it imports.",
     bad="""rflow 1
@@ -58,7 +58,7 @@ flow release for shop.production {
 
 BAD_WINDOW = Code(
     "RF312",
-    "A window that cannot be read",
+    "a window that cannot be read",
     "`open` takes days, hours and a time zone: `Mon-Thu 09:00-16:00 Europe/Berlin`. Several days "
     "or spans of days have commas between them; hours past midnight are fine: `22:00-02:00`.",
     bad="""rflow 1
@@ -77,7 +77,7 @@ pipeline shop {
 
 PEOPLE = Code(
     "RF322",
-    "More approvals than people",
+    "more approvals than people",
     "`count` says how many different people must approve: at least one, and no more than may. A "
     "group lists its people in `members`, a list of plain strings.",
     bad="""rflow 1

@@ -6,7 +6,7 @@ from rflow.dsl.diagnostics import Code
 
 UNKNOWN_AFTER = Code(
     "RF206",
-    "A name behind `after` that is not declared",
+    "a name behind `after` that is not declared",
     "`after` takes nodes, approvals, groups and uses of the same flow, by their names. What a node "
     "reads it waits for without `after`.",
     bad="""rflow 1
@@ -27,7 +27,7 @@ flow release {
 
 CIRCLE = Code(
     "RF401",
-    "A circle in the graph",
+    "a circle in the graph",
     "A node starts when all it waits for has ended, by `after`, by a reference or by its place in "
     "a sequence. In a circle none could ever start.",
     bad="""rflow 1
@@ -48,7 +48,7 @@ flow release {
 
 AFTER_ITSELF = Code(
     "RF402",
-    "A node that waits for itself",
+    "a node that waits for itself",
     "A node cannot come after itself.",
     bad="""rflow 1
 
@@ -66,7 +66,7 @@ flow release {
 
 EMPTY_GROUP = Code(
     "RF407",
-    "A group with nothing in it",
+    "a group with nothing in it",
     "A `sequence` or `parallel` names a part of the graph; an empty one names nothing.",
     bad="""rflow 1
 
@@ -86,7 +86,7 @@ flow release {
 
 ACROSS = Code(
     "RF410",
-    "An `after` from one part of a flow into another",
+    "an `after` from one part of a flow into another",
     "The flow's own nodes run first, those of `on failure` when it has failed, those of `finally` "
     "at the end. Within each part `after` gives the order; between the parts it is given.",
     bad="""rflow 1

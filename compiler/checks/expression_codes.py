@@ -6,7 +6,7 @@ from rflow.dsl.diagnostics import Code
 
 UNKNOWN_FILTER = Code(
     "RF207",
-    "There is no such filter",
+    "there is no such filter",
     "What stands behind a `|` is a filter that rflow or a plugin supplies; the reference lists "
     "them beside the names that other tools have for them.",
     bad="""rflow 1
@@ -27,7 +27,7 @@ flow release {
 
 WRONG_TYPE = Code(
     "RF301",
-    "A value of the wrong type",
+    "a value of the wrong type",
     "Every input says of which type it is, and nothing is converted by itself: a number is not a "
     "string, a string is not a list.",
     bad="""rflow 1
@@ -48,7 +48,7 @@ flow release {
 
 GIVEN_TWICE = Code(
     "RF303",
-    "An input or key is given twice",
+    "an input or key is given twice",
     "Which of the two values is meant cannot be told.",
     bad="""rflow 1
 
@@ -73,7 +73,7 @@ flow release {
 
 NEVER = Code(
     "RF305",
-    "A comparison that is decided before the run",
+    "a comparison that is decided before the run",
     "A comparison of values that can never be equal is a slip: a word that is not among the "
     "possible ones, or a number beside a string.",
     bad="""rflow 1
@@ -102,7 +102,7 @@ flow release {
 
 NOT_BOOL = Code(
     "RF306",
-    "A condition that is no bool",
+    "a condition that is no bool",
     "`when`, `if`, `and`, `or` and `not` take a bool. There is no truthiness: whether an empty "
     "string or a zero counts as yes or no is written out, as a comparison.",
     bad="""rflow 1
@@ -131,7 +131,7 @@ flow release {
 
 OPERANDS = Code(
     "RF307",
-    "An operator with values it does not take",
+    "an operator with values it does not take",
     "Arithmetic takes numbers and durations, `<` compares numbers or durations, `matches` takes a "
     "string and a glob. Strings are joined by writing them into one.",
     bad="""rflow 1
@@ -154,7 +154,7 @@ flow release {
 
 NOT_SCALAR = Code(
     "RF308",
-    "A string with a value in it that is no scalar",
+    "a string with a value in it that is no scalar",
     "A string takes strings, numbers, bools and durations. How a list or a map is to be written "
     "is for the flow to say.",
     bad="""rflow 1
@@ -175,7 +175,7 @@ flow release {
 
 MAY_MISS = Code(
     "RF309",
-    "A value that may be missing",
+    "a value that may be missing",
     "An argument of type `T?`, an output of a node that has a `when` or `continue on failure`, "
     "and anything read in `on failure` or `finally` may not be there. It needs a default, or a "
     "`when` under which it is: `$<refs.NODE.ran>`, or the condition under which the node runs.",
@@ -197,7 +197,7 @@ flow release {
 
 FILTER = Code(
     "RF324",
-    "A filter with values it does not take",
+    "a filter with values it does not take",
     "A filter declares what it takes before the `|` and in its brackets, and what it gives.",
     bad="""rflow 1
 
@@ -217,7 +217,7 @@ flow release {
 
 NOT_AMONG = Code(
     "RF325",
-    "A value that is not among the possible ones",
+    "a value that is not among the possible ones",
     'A union such as `"stable" | "canary"` lists all values that are allowed.',
     bad="""rflow 1
 
@@ -231,27 +231,6 @@ flow release {
 flow release {
   arg channel: "stable" | "canary" = "stable"
   node build: sh { script = "make $<args.channel>"  pure }
-}
-""",
-)
-
-TOO_DEEP = Code(
-    "RF326",
-    "An expression that is nested too deeply",
-    "Operators, lists and filters may be nested a hundred levels deep. A `let` gives a part of an "
-    "expression a name.",
-    bad=f"""rflow 1
-
-flow release {{
-  let sum = {" + ".join(["1"] * 120)}
-  node build: sh {{ script = "make $<let.sum>"  pure }}
-}}
-""",
-    good="""rflow 1
-
-flow release {
-  let sum = 1 + 1 + 1
-  node build: sh { script = "make $<let.sum>"  pure }
 }
 """,
 )

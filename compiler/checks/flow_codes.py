@@ -6,7 +6,7 @@ from rflow.dsl.diagnostics import Code
 
 UNKNOWN_SOURCE = Code(
     "RF209",
-    "There is no such source of secrets",
+    "there is no such source of secrets",
     '`secret NAME from SOURCE "key"` takes a source that rflow or a plugin supplies: `env`, '
     "`file` and `command` are always there.",
     bad="""rflow 1
@@ -27,7 +27,7 @@ flow release {
 
 CRON = Code(
     "RF310",
-    "A cron line that cannot be read",
+    "a cron line that cannot be read",
     "Five fields: minute, hour, day of the month, month, day of the week; each `*`, numbers, "
     "ranges (`1-5`), lists (`1,3`) and steps (`*/15`).",
     bad="""rflow 1
@@ -48,7 +48,7 @@ flow release {
 
 ZONE = Code(
     "RF311",
-    "There is no such time zone",
+    "there is no such time zone",
     "Time zones are called by their names in the IANA database: an area and a city, or `UTC`. "
     "Abbreviations such as `CET` do not say when the clocks change.",
     bad="""rflow 1
@@ -69,7 +69,7 @@ flow release {
 
 CONCURRENCY = Code(
     "RF319",
-    "There is no such concurrency",
+    "there is no such concurrency",
     "`allow` lets runs go side by side, `queue` lets them wait in order, `forbid` refuses a second "
     "one, `latest` keeps only the newest of those that wait, `replace` cancels the one that runs.",
     bad="""rflow 1
@@ -90,7 +90,7 @@ flow release {
 
 LET_CIRCLE = Code(
     "RF411",
-    "Lets in a circle",
+    "lets in a circle",
     "A `let` is a name for an expression; if that reads the let itself, be it through others, "
     "there is no value.",
     bad="""rflow 1

@@ -16,12 +16,12 @@ from rflow.compiler.lower import Lowering
 from rflow.compiler.scope import SECRET
 from rflow.dsl import ast
 from rflow.dsl.ast import Span
-from rflow.dsl.diagnostics import Code
+from rflow.dsl.diagnostics import Code, closest
 from rflow.plugins.types import InputSpec
 
 UNKNOWN_INPUT = Code(
     "RF202",
-    "There is no such input",
+    "there is no such input",
     "A line `name = value` gives an input of the kind (or, in a `use`, an argument of the flow). "
     "`rflow plugins show KIND` lists a kind's inputs. rflow's own clauses have no `=`: "
     "`timeout 10m`.",
@@ -41,7 +41,7 @@ flow release {
 
 MISSING_INPUT = Code(
     "RF302",
-    "An input is missing",
+    "an input is missing",
     "A kind (or a flow that is used) declares which of its inputs must be given.",
     bad="""rflow 1
 
@@ -120,7 +120,7 @@ class Inputs:
                 self._labels(found[1], spec, item)
         for name in required:
             if name not in seen:
-                self._missing(required, seen, owner, span, whole)
+                self._missing([n for n in required if n not in seen], seen, owner, span, whole)
                 break
         return exprs
 
@@ -151,15 +151,13 @@ class Inputs:
         )
 
     def _missing(
-        self,
-        required: tuple[str, ...],
-        seen: dict[str, Span],
-        owner: str,
-        span: Span,
-        whole: Span,
+        self, names: list[str], seen: dict[str, Span], owner: str, span: Span, whole: Span
     ) -> None:
         if self.report.damaged(whole):
             return
-        names = [name for name in required if name not in seen]
-        noun = "input" if len(names) == 1 else "inputs"
-        self.report.error(MISSING_INPUT, span, f"{owner} needs the {noun} {listed(names)}")
+        # One that was misspelt is reported as such; it is not missing beside that.
+        meant = {closest(word, names) for word in seen}
+        names = [name for name in names if name not in meant]
+        if names:
+            noun = "input" if len(names) == 1 else "inputs"
+            self.report.error(MISSING_INPUT, span, f"{owner} needs the {noun} {listed(names)}")

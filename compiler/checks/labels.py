@@ -21,7 +21,7 @@ from rflow.dsl.diagnostics import Code
 
 SECRET_HERE = Code(
     "RF507",
-    "A secret where none may be",
+    "a secret where none may be",
     "A secret must not reach a log, a name, a message or a plan. It can be given only to an input "
     "that takes secrets (`rflow plugins show KIND` says which), to the environment of an `sh` "
     "node, and to an argument of type `secret` of a flow that is used.",
@@ -49,7 +49,7 @@ flow release {
 
 SECRET_OUTPUT = Code(
     "RF508",
-    "An output of a flow that is secret",
+    "an output of a flow that is secret",
     "The outputs of a flow are shown, stored with the run and handed to whoever started it.",
     bad="""rflow 1
 
@@ -70,7 +70,7 @@ flow release {
 
 UNTRUSTED_HERE = Code(
     "RF509",
-    "Text from outside where it could do harm",
+    "text from outside where it could do harm",
     "Branch names, commit messages and the arguments of a webhook are written by others. An input "
     "that acts on its text (a program's name, a path, an address) refuses them; a filter such as "
     "`slug`, or a comparison, makes something harmless of them.",
@@ -100,7 +100,7 @@ flow release {
 
 SECRET_DEFAULT = Code(
     "RF514",
-    "A secret that is written in the flow",
+    "a secret that is written in the flow",
     "What stands in a flow is in the repository, in every plan and in every run's record. A "
     'secret is fetched: `secret token from env "TOKEN"`.',
     bad="""rflow 1

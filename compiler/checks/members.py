@@ -21,7 +21,7 @@ from rflow.dsl.diagnostics import Code
 
 NOT_DECLARABLE = Code(
     "RF321",
-    "Outputs declared of a kind that has its own",
+    "outputs declared of a kind that has its own",
     "An `sh` node declares its outputs, since only the script knows them. Other kinds have fixed "
     "ones: `rflow plugins show KIND`.",
     bad="""rflow 1

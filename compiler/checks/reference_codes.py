@@ -6,7 +6,7 @@ from rflow.dsl.diagnostics import Code
 
 UNKNOWN_OUTPUT = Code(
     "RF203",
-    "There is no such output or field",
+    "there is no such output or field",
     "A path names an output of a node, a field of a trigger or a part of a value that does not "
     "exist. Kinds declare what they put out (`rflow plugins show KIND`); an `sh` node declares its "
     "outputs itself: `output version: string`.",
@@ -28,7 +28,7 @@ flow release {
 
 UNKNOWN_NAME = Code(
     "RF204",
-    "A reference to something that is not declared",
+    "a reference to something that is not declared",
     "`$<args.…>` reads the arguments of the flow, `$<refs.…>` its nodes and triggers, "
     "`$<secrets.…>` its secrets and `$<let.…>` its lets; what is read must be declared in the "
     "same flow.",
@@ -50,7 +50,7 @@ flow release {
 
 UNKNOWN_ROOT = Code(
     "RF205",
-    "A path that begins with nothing known",
+    "a path that begins with nothing known",
     "A path says where to look before it says for what: `args`, `secrets`, `refs`, `let`, `run`, "
     "`flow`, `stage`, `each` or, in an `undo`, `done`.",
     bad="""rflow 1
@@ -91,7 +91,7 @@ flow release {
 
 UNKNOWN_LOOP = Code(
     "RF219",
-    "A loop variable that no loop around declares",
+    "a loop variable that no loop around declares",
     "`$<each.NAME>` is the element of the turn of a loop, and is there only inside: in the node, "
     "group or `use` that has the `each`.",
     bad="""rflow 1
@@ -118,7 +118,7 @@ flow release {
 
 NOT_HERE = Code(
     "RF223",
-    "A value that cannot be read at this place",
+    "a value that cannot be read at this place",
     "Some values exist only in some places: a trigger is set up before there is a run, so it "
     "cannot read arguments; a default is a constant; `stage` is there only in a flow for a stage, "
     "`done` only in an `undo`, `it` only in a chain over elements.",
@@ -147,7 +147,7 @@ WHY_NOT = {
 
 LATER_SECTION = Code(
     "RF406",
-    "A value is read before it can exist",
+    "a value is read before it can exist",
     "The nodes of `on failure` start when the flow has failed and those of `finally` at the very "
     "end; what comes before them cannot read what they put out.",
     bad="""rflow 1
@@ -172,7 +172,7 @@ flow release {
 
 INTO_LOOP = Code(
     "RF412",
-    "Reading of a loop what only one turn can say",
+    "reading of a loop what only one turn can say",
     "From outside, a value of a node with `each` is the list of what its instances put out. "
     "Whether it ran is not one answer but many; and within the loop a `let`, which reads the whole "
     "list, would have to wait for turns that wait for each other.",
@@ -211,7 +211,7 @@ flow release {
 
 UNDO_READS = Code(
     "RF506",
-    "An undo that reads what may not exist",
+    "an undo that reads what may not exist",
     "A rollback can come days later, after a crash, or when half of the run never happened. "
     "What an `undo` needs must be kept with the effect itself: what the node put out "
     "(`$<done.…>`) and what was known when the run started.",

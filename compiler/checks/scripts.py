@@ -19,7 +19,7 @@ from rflow.plugins.types import InputSpec
 
 NOT_QUOTABLE = Code(
     "RF510",
-    "A reference in a script that cannot be kept data",
+    "a reference in a script that cannot be kept data",
     "A value in a script is quoted for the place where it stands, so that it can never add a word "
     "or a command. Inside `$(…)`, backticks, arithmetic or a here-document with a quoted "
     "delimiter this cannot be kept; put the value into a variable first, or into `env`. Programs "
@@ -45,7 +45,7 @@ flow release {
 
 NOT_WRITTEN = Code(
     "RF511",
-    "A script that is not written here",
+    "a script that is not written here",
     "A script is program text and stands in the flow as a string, so that a person can read what "
     "will run and no value can become a program.",
     bad="""rflow 1
@@ -66,7 +66,7 @@ flow release {
 
 UNKNOWN_SHELL = Code(
     "RF515",
-    "References in a script for an unknown shell",
+    "references in a script for an unknown shell",
     "How a value is quoted depends on the shell that reads the script. rflow knows `sh`, `bash` "
     "and `dash`; for another program a value is given in `env`.",
     bad="""rflow 1

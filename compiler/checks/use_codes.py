@@ -6,7 +6,7 @@ from rflow.dsl.diagnostics import Code
 
 UNKNOWN_FLOW = Code(
     "RF212",
-    "There is no such flow",
+    "there is no such flow",
     "`use FLOW as NAME` takes a flow of this file or of one it imports.",
     bad="""rflow 1
 
@@ -15,7 +15,7 @@ flow smoke {
 }
 
 flow release {
-  use smoek as check
+  use smoek as check { }
 }
 """,
     good="""rflow 1
@@ -25,20 +25,20 @@ flow smoke {
 }
 
 flow release {
-  use smoke as check
+  use smoke as check { }
 }
 """,
 )
 
 USES_ITSELF = Code(
     "RF403",
-    "A flow that uses itself",
+    "a flow that uses itself",
     "A used flow's graph is put in place of the `use`; one that uses itself, be it through others, "
     "would never end.",
     bad="""rflow 1
 
 flow release {
-  use release as again
+  use release as again { }
 }
 """,
     good="""rflow 1
@@ -48,14 +48,14 @@ flow build {
 }
 
 flow release {
-  use build as again
+  use build as again { }
 }
 """,
 )
 
 NOT_USABLE = Code(
     "RF404",
-    "A used flow with `on failure` or `finally`",
+    "a used flow with `on failure` or `finally`",
     "What happens when a run fails or ends is for the flow that is run to say; a flow that is "
     "used is a part of it.",
     bad="""rflow 1
@@ -66,7 +66,7 @@ flow build {
 }
 
 flow release {
-  use build as image
+  use build as image { }
 }
 """,
     good="""rflow 1
@@ -76,7 +76,7 @@ flow build {
 }
 
 flow release {
-  use build as image
+  use build as image { }
   finally { node clean: sh { script = "make clean"  pure } }
 }
 """,
@@ -84,7 +84,7 @@ flow release {
 
 OTHER_STAGE = Code(
     "RF405",
-    "A flow for a stage, used elsewhere",
+    "a flow for a stage, used elsewhere",
     "A flow that says which stage it is for counts on it: on its approvals, its resources, its "
     "windows. It can only be used in a flow for the same stage.",
     bad="""rflow 1
@@ -96,7 +96,7 @@ flow deploy for shop.production {
 }
 
 flow release for shop.staging {
-  use deploy as go
+  use deploy as go { }
 }
 """,
     good="""rflow 1
@@ -108,14 +108,14 @@ flow deploy {
 }
 
 flow release for shop.staging {
-  use deploy as go
+  use deploy as go { }
 }
 """,
 )
 
 OWN_TRIGGER = Code(
     "RF408",
-    "A used flow that reads its own trigger",
+    "a used flow that reads its own trigger",
     "Triggers do not come along when a flow is used: what started the run is a trigger of the "
     "flow that is run, so the used one takes what it needs as arguments.",
     bad="""rflow 1
@@ -126,7 +126,7 @@ flow build {
 }
 
 flow release {
-  use build as image
+  use build as image { }
 }
 """,
     good="""rflow 1
@@ -145,7 +145,7 @@ flow release {
 
 TOO_LARGE = Code(
     "RF409",
-    "A flow that becomes too large",
+    "a flow that becomes too large",
     "A used flow is put in place of each `use`, so flows that use flows can become very large: "
     "ten levels of ten uses each are ten thousand million nodes.",
 )

@@ -29,7 +29,7 @@ from rflow.compiler.scope import (
 from rflow.compiler.types import Optional
 from rflow.dsl import ast
 from rflow.dsl.ast import Span
-from rflow.dsl.diagnostics import Code, Label
+from rflow.dsl.diagnostics import Code, Label, closest
 
 Given = dict[str, tuple[int, Span]]
 """The labels of what each argument of a used flow is given, and where."""
@@ -149,6 +149,9 @@ class Uses:
             and not isinstance(arg.type, Optional)
             and name not in seen
         ]
+        wrong = [item.name.text for item in node.clauses if isinstance(item, ast.Input)]
+        meant = {closest(word, missing) for word in wrong if word not in used.args}
+        missing = [name for name in missing if name not in meant]
         if missing and not self.report.damaged(node.span):
             noun = "argument" if len(missing) == 1 else "arguments"
             self.report.error(
