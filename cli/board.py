@@ -20,7 +20,8 @@ UNDO = "undo:"
 
 @dataclass(slots=True)
 class Row:
-    """A node of the run. `waits` says what for, `note` why it ended as it did."""
+    """A node of the run. `waits` says what for, `note` why it ended as it did; of a gate,
+    `needed` is how many must approve and `by` who may."""
 
     id: str
     kind: str = ""
@@ -32,6 +33,7 @@ class Row:
     started_at: float | None = None
     ended_at: float | None = None
     needed: int = 1
+    by: str = ""
     waits: str = ""
     answer: str = ""
     note: str = ""
@@ -147,7 +149,8 @@ class Board:
                 row = self._set(event.node, "waiting", at)
                 row.started_at = row.started_at or at
                 row.approvals = []
-                row.waits = narration.until("waits for approval", event.due)
+                asked = f"waits for approval by {row.by}" if row.by else "waits for approval"
+                row.waits = narration.until(asked, event.due)
                 row.answer = f"rflow approve {self.run} {event.node} --as NAME"
             case ev.Decided():
                 row = self.row(event.node)

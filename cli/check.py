@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from rflow.cli import cache
@@ -19,21 +19,12 @@ from rflow.dsl.diagnostics import Diagnostic
 from rflow.dsl.diagnostics import sort as sorted_diagnostics
 
 if TYPE_CHECKING:
-    from rflow.compiler.plan import Plan
+    from rflow.compiler.gates import Coverage
 
 EXAMPLE = """
 rflow check release.rflow
 rflow check --format sarif *.rflow > rflow.sarif
 """
-
-
-class Coverage(NamedTuple):
-    """What rolling back a flow means: its effects, and those that do not say."""
-
-    effects: int
-    open: tuple[str, ...]
-    gates: int
-    nodes: int
 
 
 @command("check", example=EXAMPLE)
@@ -102,21 +93,9 @@ def _line(text: str) -> str:
 
 def _coverages(found: Flows) -> dict[str, Coverage] | None:
     """Of each flow in the file; None if it has mistakes."""
-    if any(d.code.severity == "error" for d in found.checked.diagnostics):
+    if not found.checked.ok:
         return None
-    return {name: coverage(found.plan(name)) for name in found.checked.flows}
-
-
-def coverage(plan: Plan) -> Coverage:
-    """What the plan's nodes say of rolling back."""
-    shown = [node for node in plan.nodes if node.kind != "join"]
-    effects = [node for node in shown if node.contract.type != "pure"]
-    return Coverage(
-        effects=len(effects),
-        open=tuple(node.id for node in effects if node.contract.type == "none"),
-        gates=sum(node.approval is not None for node in shown),
-        nodes=sum(node.approval is None for node in shown),
-    )
+    return {name: found.checked.coverage(name) for name in found.checked.flows}
 
 
 def _as_json(of: dict[str, Coverage] | None) -> Any:
@@ -127,6 +106,9 @@ def _as_json(of: dict[str, Coverage] | None) -> Any:
             "nodes": found.nodes,
             "gates": found.gates,
             "effects": found.effects,
+            "undone": found.itself + found.undo,
+            "kept": found.keep,
+            "irreversible": found.irreversible,
             "without_contract": list(found.open),
         }
         for name, found in of.items()
@@ -134,28 +116,31 @@ def _as_json(of: dict[str, Coverage] | None) -> Any:
 
 
 def _summary(path: str, of: dict[str, Coverage] | None) -> list[str]:
-    pen = app().out
+    pen, width = app().out, app().width
     if of is None:
         return []
     lines = [f"{pen.green('ok')} {pen.bold(path)}"]
     size = max((len(name) for name in of), default=0)
+    indent = " " * (size + 4)
     for name, found in of.items():
-        facts = [_count(found.nodes, "node")]
+        facts = [_count(found.nodes, "node"), _count(found.effects, "effect")]
         if found.gates:
-            facts.append(_count(found.gates, "gate"))
-        facts.append(covered(found))
-        lines.append(wrap(f"  {name:{size}}  {', '.join(facts)}", app().width, " " * (size + 4)))
+            facts.insert(1, _count(found.gates, "gate"))
+        lines.append(wrap(f"  {name:{size}}  {', '.join(facts)}", width, indent))
+        if found.effects:
+            lines.append(wrap(f"{indent}rollback: {_covered(found)}", width, f"{indent}  "))
     return lines
 
 
-def covered(found: Coverage) -> str:
-    """The rollback coverage in words."""
-    if not found.effects:
-        return "no effects"
-    said = f"rollback covers {found.effects - len(found.open)} of {_count(found.effects, 'effect')}"
-    if found.open:
-        said += f", not {', '.join(found.open)}"
-    return said
+def _covered(found: Coverage) -> str:
+    """What a rollback means for the effects, in words."""
+    counts = [
+        (found.itself + found.undo, "undone"),
+        (found.keep, "kept"),
+        (found.irreversible, "irreversible"),
+        (len(found.open), f"without a contract ({', '.join(found.open)})"),
+    ]
+    return ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
 def _count(number: int, what: str) -> str:

@@ -6,7 +6,7 @@ Owns the classes that all commands are made of, and the state that one call of r
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -78,10 +78,10 @@ class Formatter(click.HelpFormatter):
     """The formatter of click, with room for what is said where the terminal is small."""
 
     def write_dl(
-        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         small = self.width < 60
-        super().write_dl(rows, 10 if small else col_max, col_spacing)
+        super().write_dl([*rows], 10 if small else col_max, col_spacing)
 
 
 class Context(click.Context):

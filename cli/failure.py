@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rflow.dsl.diagnostics import Diagnostic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rflow.dsl.diagnostics import Diagnostic
 
 
 class Failure(Exception):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rflow.cli.failure import Failure, Problems
 from rflow.cli.files import Unreadable
 from rflow.cli.project import Project
-from rflow.dsl.diagnostics import Diagnostic, closest
-from rflow.plugins.types import Json, Specs
 
 if TYPE_CHECKING:
     from rflow.compiler.plan import Plan
     from rflow.compiler.program import Checked
+    from rflow.dsl.diagnostics import Diagnostic
     from rflow.plugins.host import Host
+    from rflow.plugins.types import Json, Specs
 
 
 @dataclass
@@ -74,6 +74,8 @@ class Flows:
             return names[0]
         if name in names:
             return name
+        from rflow.dsl.diagnostics import closest
+
         near = closest(name, names)
         step = f"did you mean `{near}`?" if near else f"it holds {listed}"
         raise Failure(f"`{file}` holds no flow `{name}`", help=step)
@@ -98,6 +100,6 @@ def flows_of(path: str) -> Flows:
         found = check_file(path)
     except Unreadable as error:
         raise Problems([error.diagnostic]) from None
-    if any(d.code.severity == "error" for d in found.checked.diagnostics):
+    if not found.checked.ok:
         raise Problems(found.checked.diagnostics)
     return found

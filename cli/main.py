@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rflow.cli.command import (
@@ -23,7 +23,9 @@ from rflow.cli.command import (
 )
 from rflow.cli.entry import INTERRUPTED, PROBLEMS, USAGE
 from rflow.cli.failure import Failure, Problems
-from rflow.dsl.diagnostics import Diagnostic, closest
+
+if TYPE_CHECKING:
+    from rflow.dsl.diagnostics import Diagnostic
 
 
 class Entry(NamedTuple):
@@ -103,7 +105,7 @@ class Commands(click.Group):
         name = args[0]
         if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        near = closest(name, list(COMMANDS))
+        near = _closest(name, list(COMMANDS))
         step = f"did you mean `rflow {near}`?" if near else "`rflow --help` lists the commands"
         if name.endswith(".rflow"):
             step = f"to run it: `rflow run {name}`"
@@ -148,7 +150,7 @@ def invoke(argv: list[str]) -> int:
         complain(failure.message, failure.help, code=failure.code, pen=shared.err)
         return failure.exit_code
     except click.NoSuchOption as error:
-        near = closest(error.option_name, _options(error.ctx))
+        near = _closest(error.option_name, _options(error.ctx))
         step = f"did you mean `{near}`?" if near else _usage_help(error)
         complain(f"there is no option `{error.option_name}`", step, pen=shared.err)
         return USAGE
@@ -206,6 +208,12 @@ def _lower(message: str) -> str:
     """Messages of click begin with a capital and end with a stop; rflow's do not."""
     message = message.strip().removesuffix(".")
     return message[:1].lower() + message[1:]
+
+
+def _closest(word: str, candidates: list[str]) -> str | None:
+    from rflow.dsl.diagnostics import closest
+
+    return closest(word, candidates)
 
 
 def _options(ctx: click.Context | None) -> list[str]:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 def board_of(service: Service, run: str) -> Board:
     """The board of a run as it is now."""
-    return board_from(service.view(run))
+    board = board_from(service.view(run))
+    for instance in service.fold(run).graph.instances:
+        approval = instance.node.approval
+        if approval is not None:
+            row = board.row(instance.id)
+            row.needed, row.by = approval.count, ", ".join(approval.by)
+    return board
 
 
 def board_from(view: RunView) -> Board:

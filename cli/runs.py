@@ -14,7 +14,6 @@ from rflow.cli.failure import Failure
 from rflow.cli.status import sign, word
 from rflow.cli.table import Column, lay_out
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
-from rflow.dsl.diagnostics import closest
 
 if TYPE_CHECKING:
     from rflow.runner.journal import RunSummary
@@ -72,6 +71,8 @@ def _nothing(flow: str | None, flows: list[str]) -> None:
     if flow is None or flow in flows:
         note("there are no such runs")
         return
+    from rflow.dsl.diagnostics import closest
+
     near = closest(flow, sorted(set(flows)))
     step = f"did you mean `{near}`?" if near else None
     raise Failure(f"there are no runs of a flow `{clean(flow)}`", help=step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,20 @@ def _login() -> str:
         return f"uid-{os.getuid()}"
 
 
+class _Later:
+    """The plugins, loaded when they are first asked for something: looking at runs needs none,
+    and must be possible when one is broken."""
+
+    @cached_property
+    def _host(self) -> Any:
+        from rflow.cli.flows import Kinds
+
+        return Kinds().host
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+
 def open_state(state: str | None, flow_file: Path | None = None, host: Any = None) -> Service:
     """The service on a state folder. Without a flow file the state must exist."""
     from rflow.runner.state_dir import locate
@@ -52,10 +67,10 @@ def open_state(state: str | None, flow_file: Path | None = None, host: Any = Non
             f"there are no runs here: `{place.root}` holds no state",
             help="go to the folder of the flow, or name its state with `--state DIR`",
         )
-    from rflow.cli.flows import Kinds
     from rflow.runner.service import Service
 
-    return Service.open(place.root, host or Kinds().host, create=flow_file is not None)
+    plugins: Any = host or _Later()
+    return Service.open(place.root, plugins, create=flow_file is not None)
 
 
 def find_run(service: Service, text: str | None, **filters: Any) -> str:
