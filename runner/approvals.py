@@ -15,8 +15,9 @@ from hashlib import sha256
 
 from rflow.compiler.expr import Expr, Get, references
 from rflow.compiler.plan import Approval, Json, Node, Place, Plan
+from rflow.runner.node_state import NodeState
 from rflow.runner.scope import Filters, RunScope
-from rflow.runner.state import NodeState, RunState
+from rflow.runner.state import RunState
 
 _NOWHERE = Place(0, 0, 0)
 

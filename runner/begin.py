@@ -12,8 +12,8 @@ from rflow.runner import approvals
 from rflow.runner import events as ev
 from rflow.runner.command import Command, Mode
 from rflow.runner.events import NO_REASON, Reason
+from rflow.runner.node_state import UNDO, NodeState
 from rflow.runner.scope import RunScope, work_out
-from rflow.runner.state import UNDO, NodeState
 from rflow.runner.step import Step
 from rflow.runner.windows import opens_at
 

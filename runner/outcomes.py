@@ -22,8 +22,8 @@ from rflow.runner.command import (
 )
 from rflow.runner.events import Reason
 from rflow.runner.journal import Fact
+from rflow.runner.node_state import UNDO, NodeState
 from rflow.runner.scheduler import CANCELLED
-from rflow.runner.state import UNDO, NodeState
 from rflow.runner.step import Step
 
 UNDO_RETRY = Retry(3, (1.0, 5.0), 0.0)

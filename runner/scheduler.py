@@ -19,7 +19,8 @@ from typing import Literal
 
 from rflow.compiler.plan import Json
 from rflow.runner.events import NO_REASON, Reason
-from rflow.runner.state import UNDO, NodeState, RunState
+from rflow.runner.node_state import UNDO, NodeState
+from rflow.runner.state import RunState
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from rflow.compiler.plan import Json, Place, Plan
 from rflow.runner import events as ev
 from rflow.runner.begin import HOLDS
 from rflow.runner.events import Reason, Record
+from rflow.runner.node_state import UNDO, NodeState
 from rflow.runner.outcomes import UNDO_RETRY
 from rflow.runner.scope import MASK
-from rflow.runner.state import UNDO, NodeState, RunState
+from rflow.runner.state import RunState
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rflow.runner import events as ev
 from rflow.runner.events import Record
-from rflow.runner.state import UNDO, RunState
+from rflow.runner.node_state import UNDO
+from rflow.runner.state import RunState
 from simulation import Simulation, Violation
 
 
@@ -37,9 +38,9 @@ def _order(simulation: Simulation, records: list[Record]) -> None:
                     raise Violation(f"{event.node} started before {before} had ended well")
         elif isinstance(event, ev.AttemptSucceeded | ev.NodeSkipped):
             well.add(event.node)
-        elif isinstance(event, ev.NodeFailed) and not event.node.startswith(UNDO):
-            if graph.instances[graph.by_id[event.node]].node.continue_on_failure:
-                well.add(event.node)
+        elif isinstance(event, ev.NodeFailed) and event.node in graph.by_id:
+            tolerated = graph.instances[graph.by_id[event.node]].node.continue_on_failure
+            well |= {event.node} if tolerated else set()
 
 
 def _before(simulation: Simulation, number: int) -> set[str]:
@@ -102,7 +103,7 @@ def _journal_first(simulation: Simulation, records: list[Record]) -> None:
     }
     for node, attempt in simulation.world.started:
         if (node, attempt) not in said:
-            raise Violation(f"attempt {attempt} of {node} began and the journal knows nothing of it")
+            raise Violation(f"attempt {attempt} of {node} began unknown to the journal")
 
 
 def _keys(records: list[Record]) -> None:
@@ -166,7 +167,12 @@ def _fold(simulation: Simulation, records: list[Record]) -> None:
     again = simulation.fold()
     mine = simulation.driver.state
     for a, b in zip(again.nodes, mine.nodes, strict=True):
-        if (a.status, a.attempt, a.failures, a.intents) != (b.status, b.attempt, b.failures, b.intents):
+        if (a.status, a.attempt, a.failures, a.intents) != (
+            b.status,
+            b.attempt,
+            b.failures,
+            b.intents,
+        ):
             raise Violation(f"{a.id} folds to {a.status} and {b.status}")
     if again.outcome != mine.outcome or again.open or again.live:
         raise Violation(f"left over: {again.open} {again.live}")

@@ -40,7 +40,8 @@ from rflow.runner.events import NO_REASON, Record
 from rflow.runner.expand import RunGraph, expand
 from rflow.runner.journal import RunSummary
 from rflow.runner.memory import MemoryJournal, MemoryStore
-from rflow.runner.state import UNDO, RunState
+from rflow.runner.node_state import UNDO
+from rflow.runner.state import RunState
 
 PLACE = Place(0, 0, 0)
 RUN = "simulated"
@@ -518,7 +519,11 @@ class Simulation:
             node = state.node(id)
             if node.asked and node.key:
                 took = node.key in self.world.done_keys
-                body: dict[str, Json] = {"node": id, "by": "x", "answer": "done" if took else "redo"}
+                body: dict[str, Json] = {
+                    "node": id,
+                    "by": "x",
+                    "answer": "done" if took else "redo",
+                }
                 self.outside.post(RUN, "answer", body, self.clock.now())
                 return
             if node.asked and not self.case.expire:
