@@ -49,7 +49,7 @@ def inputs(node: Node) -> dict[str, object]:
     if node.is_file:
         return {
             "path": f"out/service-{node.number}.conf",
-            "text": f"channel {first} version {second}",
+            "content": f"channel {first} version {second}",
             "mode": "0644",
         }
     return {
