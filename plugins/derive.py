@@ -139,7 +139,7 @@ def filter_spec(made: Filter, plugin: str = "", version: str = "") -> FilterSpec
 def build(cls: type[Any], inputs: Mapping[str, Json]) -> Any:
     """The author's object for these inputs; a missing one takes its default, or None."""
     given: dict[str, Json] = {}
-    for field in dataclasses.fields(cls):
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         if not field.init:
             continue
         name = public_name(field.name)

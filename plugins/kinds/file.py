@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import stat
 from dataclasses import dataclass
@@ -93,8 +92,7 @@ def _value(ctx: Context, path: Path) -> Json:
     """What the file is now; None if there is none. Its content is kept."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        digest = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-        ctx.artifacts.put_file(path)
+        digest = ctx.artifacts.put_bytes(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:

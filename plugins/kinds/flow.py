@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Annotated, Any
@@ -29,6 +28,8 @@ class Run(Node, kind="flow.run", repeatable=True, retry=RetrySpec(1, "none")):
         status: Annotated[str, Doc("Its status: `success` if it was waited for.")]
 
     async def run(self, ctx: Context) -> Outputs:
+        import asyncio
+
         # The same key gives the same run, so that going through here again starts no second one.
         run_id = await asyncio.to_thread(ctx.start_run, self.flow, self.args, ctx.key)
         for number in count():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +38,8 @@ class Checkout(Node, kind="git.checkout", repeatable=True):
         message: Annotated[str, Untrusted, Doc("The commit's message.")]
 
     def run(self, ctx: Context) -> Outputs:
+        import shutil
+
         address = self._address(ctx)
         if self.sha is not None and not _SHA.fullmatch(self.sha):
             raise NodeError(f"`{self.sha}` is no commit: 7 to 64 of 0-9 and a-f", retry=False)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import time
-from hashlib import sha256
 from pathlib import Path
 
 from rflow.plugins import Context, Json, NodeError
@@ -22,6 +21,8 @@ def file_name(text: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9._-]", "-", text).lstrip(".-")
     if plain == text and len(text) <= 80:
         return text
+    from hashlib import sha256
+
     return f"{plain[:80]}-{sha256(text.encode()).hexdigest()[:8]}"
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rflow.plugins import NodeError
 from rflow.plugins.kinds.places import inside, sync_folder
+
+if TYPE_CHECKING:
+    import tarfile
 
 _RELEASE = re.compile(r"sha256-[0-9a-f]{64}")
 _FOREIGN = "link:"
@@ -52,6 +54,8 @@ class Releases:
 
     def prepare(self) -> None:
         """Makes the folders and removes what an interrupted attempt left."""
+        import shutil
+
         (self.target / "releases").mkdir(parents=True, exist_ok=True)
         (self.target / "shared").mkdir(exist_ok=True)
         for left in (self.target / "releases").glob(".incoming-*"):
@@ -59,6 +63,8 @@ class Releases:
 
     def unpack(self, archive: Path, digest: str, shared: list[str]) -> None:
         """Makes the release of an artifact, if it is not there, and links the shared paths."""
+        import shutil
+
         place = self.folder(digest)
         if not place.is_dir():
             draft = place.with_name(f".incoming-{os.getpid()}")
@@ -90,6 +96,8 @@ class Releases:
 
     def prune(self, keep: int, needed: set[str | None]) -> list[str]:
         """Removes all but the newest releases and those that are needed; their digests."""
+        import shutil
+
         found = [p for p in (self.target / "releases").iterdir() if _RELEASE.fullmatch(p.name)]
         found.sort(key=lambda p: (p.stat().st_ctime_ns, p.name), reverse=True)
         removed = []
@@ -103,6 +111,8 @@ class Releases:
         return removed
 
     def _share(self, release: Path, path: str) -> None:
+        import shutil
+
         inner, outer = inside(release, path), inside(self.target / "shared", path)
         if not outer.exists():
             outer.parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +135,8 @@ class Releases:
 def _extract(archive: Path, folder: Path) -> None:
     """Unpacks an archive into an empty folder. Files first, links last: nothing is ever written
     through a link, and none may lead out of the folder."""
+    import tarfile
+
     links: list[tarfile.TarInfo] = []
     try:
         with tarfile.open(archive) as packed:
@@ -151,6 +163,8 @@ def _extract(archive: Path, folder: Path) -> None:
 
 
 def _place(packed: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    import shutil
+
     if member.name in (".", "./", ""):
         return
     place = _within(folder, member.name)
