@@ -8,12 +8,14 @@ why. Secrets are masked by the scope, and stay so.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rflow.compiler.durations import show_duration
 from rflow.compiler.evaluate import Filters, Scope, evaluate
 from rflow.compiler.operate import EvalError, Masked
 from rflow.compiler.tree import (
+    NO_NAMES,
     Apply,
     Choose,
     Expr,
@@ -57,44 +59,53 @@ class Explained:
         return json.dumps(self.value, ensure_ascii=False)
 
 
-def explain(expr: Expr, scope: Scope, filters: Filters) -> Explained:
-    """The expression with the values of its parts. An error is told, never raised."""
+def explain(
+    expr: Expr, scope: Scope, filters: Filters, loops: Mapping[str, str] = NO_NAMES
+) -> Explained:
+    """The expression with the values of its parts. An error is told, never raised.
+
+    `loops` has the names of loops by their ids, for the texts.
+    """
     try:
-        return _explain(expr, scope, filters)
+        return _Explaining(scope, filters, loops).whole(expr)
     except RecursionError:
         return Explained("…", error="the expression is nested too deeply")
 
 
-def _explain(expr: Expr, scope: Scope, filters: Filters) -> Explained:
-    parts = tuple(_parts(expr, scope, filters))
-    try:
-        value = evaluate(expr, scope, filters)
-    except EvalError as error:
-        return Explained(show_expr(expr), error=error.message, parts=parts)
-    return Explained(show_expr(expr), value, parts=parts)
+@dataclass(frozen=True)
+class _Explaining:
+    scope: Scope
+    filters: Filters
+    loops: Mapping[str, str]
 
+    def whole(self, expr: Expr) -> Explained:
+        parts = tuple(part for part in self.parts(expr) if not _plain(part))
+        text = show_expr(expr, self.loops)
+        try:
+            value = evaluate(expr, self.scope, self.filters)
+        except EvalError as error:
+            return Explained(text, error=error.message, parts=parts)
+        return Explained(text, value, parts=parts)
 
-def _parts(expr: Expr, scope: Scope, filters: Filters) -> list[Explained]:
-    found: list[Explained] = []
-    match expr:
-        case Apply(op, args) if op in ("and", "or"):
-            decided = False
-            for arg in args:
-                if decided:
-                    found.append(Explained(show_expr(arg), looked_at=False))
-                    continue
-                found.append(_explain(arg, scope, filters))
-                decided = found[-1].value is (op == "or") or bool(found[-1].error)
-        case Choose(condition, then, otherwise):
-            found.append(_explain(condition, scope, filters))
-            for branch, taken in ((then, True), (otherwise, False)):
-                if found[0].value is taken:
-                    found.append(_explain(branch, scope, filters))
-                else:
-                    found.append(Explained(show_expr(branch), looked_at=False))
-        case _:
-            found += (_explain(part, scope, filters) for part in _below(expr))
-    return [part for part in found if not _plain(part)]
+    def skipped(self, expr: Expr) -> Explained:
+        return Explained(show_expr(expr, self.loops), looked_at=False)
+
+    def parts(self, expr: Expr) -> Iterator[Explained]:
+        match expr:
+            case Apply(op, args) if op in ("and", "or"):
+                decided = False
+                for arg in args:
+                    found = self.skipped(arg) if decided else self.whole(arg)
+                    yield found
+                    decided = decided or found.value is (op == "or") or bool(found.error)
+            case Choose(condition, then, otherwise):
+                decides = self.whole(condition)
+                yield decides
+                for branch, taken in ((then, True), (otherwise, False)):
+                    yield self.whole(branch) if decides.value is taken else self.skipped(branch)
+            case _:
+                for part in _below(expr):
+                    yield self.whole(part)
 
 
 def _plain(part: Explained) -> bool:
@@ -121,74 +132,70 @@ def _below(expr: Expr) -> tuple[Expr, ...]:
 _RANK = {"or": 1, "and": 2, "not": 3, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7}
 
 
-def show_expr(expr: Expr) -> str:
+def show_expr(expr: Expr, loops: Mapping[str, str] = NO_NAMES) -> str:
     """The expression as one would write it in a flow, on one line."""
-    return _show(expr, 0)
+    return _Showing(loops).show(expr, 0)
 
 
-def _show(expr: Expr, around: int) -> str:
-    match expr:
-        case Literal(value):
-            return json.dumps(value, ensure_ascii=False)
-        case Get() | Pipe():
-            return f"$<{_path(expr)}>"
-        case Format(parts):
-            inner = "".join(
-                json.dumps(part.value, ensure_ascii=False)[1:-1]
-                if isinstance(part, Literal) and isinstance(part.value, str)
-                else _reference(part)
-                for part in parts
-            )
-            return f'"{inner}"'
-        case ListOf(items):
-            return f"[{', '.join(_show(item, 0) for item in items)}]"
-        case MapOf(entries):
-            inner = ", ".join(f"{_key(key)} = {_show(item, 0)}" for key, item in entries)
-            return f"{{ {inner} }}" if inner else "{}"
-        case Choose(condition, then, otherwise):
-            text = f"if {_show(condition, 0)} then {_show(then, 0)} else {_show(otherwise, 0)}"
-            return f"({text})" if around else text
-        case Apply(op, args):
-            return _operator(op, args, around)
+@dataclass(frozen=True)
+class _Showing:
+    loops: Mapping[str, str]
 
+    def show(self, expr: Expr, around: int) -> str:
+        match expr:
+            case Literal(value):
+                return json.dumps(value, ensure_ascii=False)
+            case Get() | Pipe():
+                return f"$<{self.path(expr)}>"
+            case Format(parts):
+                return f'"{"".join(map(self.part, parts))}"'
+            case ListOf(items):
+                return f"[{', '.join(self.show(item, 0) for item in items)}]"
+            case MapOf(entries):
+                inner = ", ".join(f"{_key(key)} = {self.show(item, 0)}" for key, item in entries)
+                return f"{{ {inner} }}" if inner else "{}"
+            case Choose(condition, then, otherwise):
+                decides, yes, no = (self.show(e, 0) for e in (condition, then, otherwise))
+                text = f"if {decides} then {yes} else {no}"
+                return f"({text})" if around else text
+            case Apply(op, args):
+                return self.operator(op, args, around)
 
-def _operator(op: str, args: tuple[Expr, ...], around: int) -> str:
-    if op == "duration":
-        only = args[0]
-        if isinstance(only, Literal) and isinstance(only.value, int | float):
-            return show_duration(only.value)
-        return _show(only, around)
-    rank = _RANK.get(op, 4)
-    if op in ("not", "neg"):
-        text = f"{'not ' if op == 'not' else '-'}{_show(args[0], rank)}"
-    else:
-        # Comparisons do not associate; the right side of the others needs brackets when equal.
-        left = rank if rank != 4 else 5
-        shown = [_show(args[0], left), *(_show(arg, rank + 1) for arg in args[1:])]
-        text = f" {op} ".join(shown)
-    return f"({text})" if rank < around else text
+    def operator(self, op: str, args: tuple[Expr, ...], around: int) -> str:
+        if op == "duration":
+            only = args[0]
+            if isinstance(only, Literal) and isinstance(only.value, int | float):
+                return show_duration(only.value)
+            return self.show(only, around)
+        rank = _RANK.get(op, 4)
+        if op in ("not", "neg"):
+            text = f"{'not ' if op == 'not' else '-'}{self.show(args[0], rank)}"
+        else:
+            # Comparisons do not associate; the right side of the others needs brackets when equal.
+            left = rank if rank != 4 else 5
+            shown = [self.show(args[0], left), *(self.show(arg, rank + 1) for arg in args[1:])]
+            text = f" {op} ".join(shown)
+        return f"({text})" if rank < around else text
 
+    def part(self, part: Expr) -> str:
+        """A part of a string: its text, or a reference."""
+        if isinstance(part, Literal) and isinstance(part.value, str):
+            return json.dumps(part.value, ensure_ascii=False)[1:-1]
+        return f"$<{self.path(part)}>"
 
-def _reference(part: Expr) -> str:
-    inner = part
-    while isinstance(inner, Apply) and inner.op == "duration":
-        inner = inner.args[0]
-    return f"$<{_path(inner)}>"
-
-
-def _path(expr: Expr | Lambda) -> str:
-    match expr:
-        case Get():
-            return show_get(expr)
-        case Pipe(subject, name, args):
-            shown = f"({', '.join(_path(arg) for arg in args)})" if args else ""
-            return f"{_path(subject)} | {name}{shown}"
-        case Lambda(body):
-            return _path(body)
-        case Apply("duration", args):
-            return _path(args[0])
-        case _:
-            return show_expr(expr)
+    def path(self, expr: Expr | Lambda) -> str:
+        match expr:
+            case Get():
+                return show_get(expr, self.loops)
+            case Pipe(subject, name, args):
+                shown = f"({', '.join(self.path(arg) for arg in args)})" if args else ""
+                return f"{self.path(subject)} | {name}{shown}"
+            case Lambda(body):
+                return self.path(body)
+            case Apply("duration", args):
+                return self.path(args[0])
+            case _:
+                return self.show(expr, 0)
 
 
 def _key(key: str) -> str:

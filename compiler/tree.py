@@ -7,6 +7,7 @@ types, durations in it are numbers of seconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal as Lit
 
@@ -101,6 +102,7 @@ class Pipe:
 
 Expr = Literal | Get | Format | ListOf | MapOf | Apply | Choose | Pipe
 
+NO_NAMES: Mapping[str, str] = {}
 _NAMES: dict[Root, str] = {
     "arg": "args",
     "secret": "secrets",
@@ -117,11 +119,18 @@ _NAMES: dict[Root, str] = {
 }
 
 
-def show_get(get: Get) -> str:
-    """The path as it is written in a flow, as far as the plan knows it: `args.note`."""
+def show_get(get: Get, loops: Mapping[str, str] = NO_NAMES) -> str:
+    """The path as it is written in a flow, as far as it is known: `args.note`.
+
+    `loops` has the names of loops by their ids: `each.site` is the name, `each.web` the id.
+    """
     path = [str(part) for part in get.path]
     if get.root == "ran":
         path.append("ran")
-    if get.root == "value":
-        return ".".join(path)
+    elif get.root == "each":
+        path[0] = loops.get(path[0], path[0])
+    elif get.root == "value":
+        own = path[0].split(".")
+        output = "let" not in own[:-1] and "args" not in own[:-1]
+        return ".".join(("refs", *path) if output else path)
     return ".".join((_NAMES[get.root], *path))

@@ -6,6 +6,7 @@ nodes stand in topological order in a plan, so that showing a plan before a run 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rflow.compiler.plan import Node, Plan, Section
@@ -58,12 +59,31 @@ class Coverage:
         if not self.total:
             return ["nothing here changes anything outside the run"]
         noun = "effect" if self.total == 1 else "effects"
-        names = f": {', '.join(self.taken_back)}" if self.taken_back else ""
+        names = f": {listed(self.taken_back)}" if self.taken_back else ""
         lines = [f"{len(self.taken_back)} of {self.total} {noun} can be taken back{names}"]
-        lines += (f"{id} is kept: {reason}" for id, reason in self.kept)
-        lines += (f"{id} cannot be undone: {reason}" for id, reason in self.irreversible)
-        lines += (f"{id} does not say what rolling it back means" for id in self.silent)
+        for why, said in ((self.kept, "kept"), (self.irreversible, "undone by nothing")):
+            by_reason: dict[str, list[str]] = {}
+            for id, reason in why:
+                by_reason.setdefault(reason, []).append(id)
+            lines += (f"{listed(ids)} {_be(ids)} {said}: {r}" for r, ids in by_reason.items())
+        if self.silent:
+            verb = "does" if len(self.silent) == 1 else "do"
+            lines.append(f"{listed(self.silent)} {verb} not say what rolling back means")
         return lines
+
+
+LISTED_MAX = 12
+
+
+def listed(ids: Sequence[str]) -> str:
+    """The ids as people list them; of many, the first few and how many more."""
+    if len(ids) > LISTED_MAX:
+        return f"{', '.join(ids[:LISTED_MAX])} and {len(ids) - LISTED_MAX} more"
+    return " and ".join(part for part in (", ".join(ids[:-1]), *ids[-1:]) if part)
+
+
+def _be(ids: Sequence[str]) -> str:
+    return "is" if len(ids) == 1 else "are"
 
 
 def coverage(plan: Plan) -> Coverage:

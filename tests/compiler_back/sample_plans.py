@@ -265,7 +265,21 @@ json: st.SearchStrategy[Json] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=4,
 )
-ROOTS = ["arg", "secret", "trigger", "value", "run", "flow", "stage", "each", "done", "it"]
+ROOTS = [
+    "node",
+    "ran",
+    "all",
+    "arg",
+    "secret",
+    "trigger",
+    "value",
+    "run",
+    "flow",
+    "stage",
+    "each",
+    "done",
+    "it",
+]
 
 
 def gets(roots: list[str]) -> st.SearchStrategy[Get]:
@@ -308,10 +322,6 @@ def nodes(draw: st.DrawFn, ids: list[str], loops: list[str], groups: list[str]) 
     for at, id in enumerate(ids):
         before = [node.id for node in found]
         after = draw(st.lists(st.sampled_from(before), unique=True, max_size=3)) if before else []
-        leaves = st.builds(Literal, json) | gets(ROOTS)
-        if after:
-            leaves |= st.builds(Get, st.just("node"), st.tuples(st.sampled_from(after), names))
-        own = exprs(leaves)
         kind = draw(st.sampled_from(["sh", "http.check", "approve", "join"]))
         gate = Approval(("a",), ("b",), 1, 60, "rollback", True, (ids[-1],))
         found.append(
@@ -324,13 +334,13 @@ def nodes(draw: st.DrawFn, ids: list[str], loops: list[str], groups: list[str]) 
                 doc=draw(texts),
                 group=draw(st.sampled_from([None, *groups])),
                 loops=draw(st.sampled_from([(), *((loop,) for loop in loops)])),
-                whens=draw(many(st.tuples(own, places))),
-                inputs=draw(st.none() | named(own)),
-                program=draw(st.none() | named(many(st.tuples(names, own)))),
+                whens=draw(many(st.tuples(anything, places))),
+                inputs=draw(st.none() | named(anything)),
+                program=draw(st.none() | named(many(st.tuples(names, anything)))),
                 outputs=draw(st.none() | named(st.just("string"))),
                 retry=draw(retries),
                 timeout_s=draw(st.none() | seconds),
-                lock=draw(st.none() | own),
+                lock=draw(st.none() | anything),
                 contract=draw(contracts),
                 effect=draw(st.none() | names),
                 repeatable=draw(st.booleans()),

@@ -14,7 +14,7 @@ from rflow.compiler.plan import Plan
 from sample_plans import anything, plans, shop
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_a_plan_survives_being_written(plan: Plan) -> None:
     data = dumps(plan)

@@ -1,0 +1,308 @@
+"""A plan as text that shows a release at a glance.
+
+This module owns the printout of `rflow compile`: what starts the flow, its nodes in waves with
+their kinds, gates, locks, retries and contracts, and what of it can be taken back. It fits the
+width it is given, needs no colour, and has a plain form for terminals without Unicode. Texts from
+the plan are shown without control characters, so that they cannot steer a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rflow.compiler.durations import show_duration
+from rflow.compiler.explain import show_expr
+from rflow.compiler.plan import Approval, Node, Plan, Section, Stage
+from rflow.compiler.waves import coverage, listed, sections, waves
+
+_TITLES: dict[Section, str] = {
+    "main": "",
+    "failure": "on failure",
+    "finally": "finally, however the run ends",
+}
+_PLAIN = {"⛔": "#", "◆": "*", "→": "->", " · ": "; ", "…": "...", "×": "x", "↶": "<-"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_LABEL = 12
+_NAME_MAX, _KIND_MAX = 28, 20
+
+Colour = Literal["bold", "dim", "red", "green", "yellow"]
+_CODES: dict[Colour, str] = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+def waves_text(plan: Plan, *, width: int = 80, color: bool = False, plain: bool = False) -> str:
+    """The plan as text, each line at most `width` cells wide (but not less than 40)."""
+    page = _Page(plan, max(width, 40), color, plain)
+    page.heading()
+    for section in sections(plan):
+        page.section(section)
+    page.summary()
+    return "".join(f"{line.rstrip()}\n" for line in page.lines)
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal the text takes."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def clean(text: str) -> str:
+    """The text on one line, without characters that steer a terminal."""
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+@dataclass
+class _Page:
+    plan: Plan
+    width: int
+    color: bool
+    plain: bool
+
+    def __post_init__(self) -> None:
+        self.lines: list[str] = []
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def text(self, text: str) -> str:
+        if self.plain:
+            for sign, instead in _PLAIN.items():
+                text = text.replace(sign, instead)
+        return text
+
+    def paint(self, text: str, *colours: Colour) -> str:
+        if not self.color or not text.strip():
+            return text
+        return f"\033[{';'.join(_CODES[c] for c in colours)}m{text}\033[0m"
+
+    def wrapped(self, text: str, width: int) -> list[str]:
+        """The text in lines of at most `width` cells; a longer word is cut."""
+        lines, line = [""], 0
+        for word in self.text(clean(text)).split(" "):
+            word, size = self.fit(word, width)
+            if line and line + 1 + size > width:
+                lines.append("")
+                line = 0
+            lines[-1] += f" {word}" if line else word
+            line += size + (1 if line else 0)
+        return lines
+
+    def fit(self, word: str, width: int) -> tuple[str, int]:
+        """The word in at most `width` cells, and how many it takes."""
+        size = cells(word)
+        if size <= width:
+            return word, size
+        end = "..." if self.plain else "…"
+        while word and cells(word) + len(end) > width:
+            word = word[: -max(1, (cells(word) + len(end) - width) // 2)]
+        return word + end, cells(word) + len(end)
+
+    def labelled(self, label: str, lines: list[str], *colours: Colour) -> None:
+        """Lines behind a label, which stands once; no label where there is nothing to say."""
+        for text in filter(None, lines):
+            for piece in self.wrapped(text, self.width - _LABEL - 2):
+                shown = self.paint(piece, *colours) if colours else piece
+                self.lines.append(f"  {self.paint(label.ljust(_LABEL), 'dim')}{shown}")
+                label = ""
+
+    # -- the parts of the page -------------------------------------------------------------
+
+    def heading(self) -> None:
+        plan = self.plan
+        title = f"flow {plan.flow}"
+        if plan.stage is not None:
+            title += f" → {plan.stage.pipeline}.{plan.stage.name}"
+        self.lines += [self.paint(line, "bold") for line in self.wrapped(title, self.width)]
+        if plan.doc:
+            self.lines += [f"  {line}" for line in self.wrapped(plan.doc, self.width - 2)]
+        self.lines.append("")
+        before = len(self.lines)
+        if plan.stage is not None:
+            self.labelled("stage", [_stage(plan.stage)])
+        starts = " · ".join(f"{trigger.name}: {trigger.kind}" for trigger in plan.triggers)
+        secrets = " · ".join(f"{s.name} from {s.source} {_short(s.key)}" for s in plan.secrets)
+        outputs = " · ".join(f"{output.name}: {output.type}" for output in plan.outputs)
+        runs = f"concurrency {plan.concurrency}"
+        if plan.timeout_s is not None:
+            runs += f" · at most {show_duration(plan.timeout_s)} of running"
+        self.labelled("starts by", [starts])
+        self.labelled("arguments", list(_args(plan)))
+        self.labelled("secrets", [secrets])
+        self.labelled("runs", [runs])
+        self.labelled("outputs", [outputs])
+        if len(self.lines) > before:
+            self.lines.append("")
+
+    def section(self, section: Section) -> None:
+        found = waves(self.plan, section)
+        if not found:
+            return
+        if _TITLES[section]:
+            self.lines.append(self.paint(_TITLES[section], "bold"))
+        shown = [(number, node) for number, wave in enumerate(found, 1) for node in wave]
+        names = {node.id: self.text(self.name(node)) for _, node in shown}
+        name_width = min(max(cells(name) for name in names.values()), _NAME_MAX)
+        kind_width = min(max(cells(node.kind) for _, node in shown), _KIND_MAX)
+        digits = max(2, len(str(len(found))))
+        last = 0
+        for number, node in shown:
+            label = "" if number == last else str(number)
+            last = number
+            self.node(node, names[node.id], label.rjust(digits + 1), name_width, kind_width)
+        self.lines.append("")
+
+    def node(self, node: Node, name: str, label: str, name_width: int, kind_width: int) -> None:
+        gate = node.approval is not None
+        sign = self.text("⛔" if gate else "◆" if _changes(node) else "")
+        colours: tuple[Colour, ...] = ("yellow", "bold") if gate else ("bold",)
+        lead = len(label) + 5
+        indent = lead + name_width + 2 + kind_width + 2
+        notes = " · ".join(notes_of(self.plan, node))
+        if self.width - indent < 24:
+            indent = lead + 2
+        line = f"{self.paint(label, 'dim')}  {self.paint(_padded(sign, 3), colours[0])}"
+        fitted, size = self.fit(name, max(name_width, self.width - lead - 2 - kind_width))
+        line += self.paint(fitted, *colours) + " " * (name_width - size)
+        at = lead + max(size, name_width)
+        if at + 2 + kind_width <= self.width:
+            kind = self.fit(node.kind, max(kind_width, 8))[0]
+            line += f"  {self.paint(_padded(kind, kind_width), 'dim')}"
+            at += 2 + max(cells(kind), kind_width)
+        pieces = self.wrapped(notes, self.width - indent) if notes else []
+        if pieces and at + 2 <= indent:
+            line += " " * (indent - at) + pieces.pop(0)
+        self.lines.append(line)
+        self.lines += [" " * indent + piece for piece in pieces]
+
+    def name(self, node: Node) -> str:
+        """The node's id, with the names of its loops as its instances will have them."""
+        loops = [loop.name for loop in self.plan.loops if loop.id in node.loops]
+        return clean(f"{node.id}[{','.join(loops)}]" if loops else node.id)
+
+    def summary(self) -> None:
+        gates = [node for node in self.plan.nodes if node.approval is not None]
+        self.labelled("gates", [_gate(self.plan, node) for node in gates], "yellow")
+        locks: dict[str, list[str]] = {}
+        loops = names_of_loops(self.plan)
+        for node in self.plan.nodes:
+            if node.lock is not None:
+                locks.setdefault(show_expr(node.lock, loops), []).append(node.id)
+        self.labelled("locks", [f"{lock} for {listed(ids)}" for lock, ids in locks.items()])
+        found = coverage(self.plan)
+        lines = found.lines()
+        risky = len(found.irreversible) + len(found.silent)
+        safe = len(lines) - risky
+        self.labelled("rollback", lines[:safe], *(("green",) if found.total and not risky else ()))
+        self.labelled("" if safe else "rollback", lines[safe:], "red")
+        failure = any(node.section == "failure" for node in self.plan.nodes)
+        if self.plan.rollback_on_failure:
+            then = ", then its nodes for that run" if failure else ""
+            self.labelled("on failure", [f"what the run did is undone, last first{then}"])
+        elif found.total and not failure:
+            self.labelled("on failure", ["what the run did stays as it is"])
+        self.labelled("signs", [self._signs(bool(gates), found.total > 0)], "dim")
+
+    def _signs(self, gates: bool, effects: bool) -> str:
+        known = ["◆ changes something outside the run"] * effects + ["⛔ waits for people"] * gates
+        return " · ".join(known) if known else "no node changes anything outside the run"
+
+
+# -- texts -------------------------------------------------------------------------------------
+
+
+def notes_of(plan: Plan, node: Node) -> Iterator[str]:
+    """What is to be said of a node besides its name and kind, each in a few words."""
+    loops = names_of_loops(plan) if node.whens or node.loops or node.lock else {}
+    if node.approval is not None:
+        yield _approval(node.approval)
+    for loop in plan.loops:
+        if loop.id == node.id or (node.loops and loop.id == node.loops[-1]):
+            at_most = f", {loop.at_most} at a time" if loop.at_most is not None else ""
+            yield f"each {loop.name} in {_short(show_expr(loop.over, loops))}{at_most}"
+    if node.whens:
+        yield "when " + _short(" and ".join(show_expr(expr, loops) for expr, _ in node.whens))
+    match node.contract.type:
+        case "self":
+            yield "↶ its kind undoes it"
+        case "undo":
+            yield f"↶ undo {node.contract.kind}"
+        case "keep":
+            yield "keep"
+        case "irreversible":
+            yield "irreversible"
+        case "none" if _changes(node):
+            yield "no rollback contract"
+    if node.lock is not None:
+        yield f"lock {_short(show_expr(node.lock, loops))}"
+    if node.retry.attempts > 1:
+        yield f"{node.retry.attempts} attempts"
+    if node.timeout_s is not None:
+        yield f"timeout {show_duration(node.timeout_s)}"
+    if node.continue_on_failure:
+        yield "may fail"
+
+
+def names_of_loops(plan: Plan) -> dict[str, str]:
+    """The names of the plan's loops by their ids."""
+    return {loop.id: loop.name for loop in plan.loops}
+
+
+def _changes(node: Node) -> bool:
+    return node.effect is not None and node.contract.type != "pure"
+
+
+def _short(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))
+
+
+def _approval(approval: Approval) -> str:
+    own = ", also who started the run" if approval.self_ok else ""
+    return (
+        f"{approval.count} of {_who(approval)}{own}, within {show_duration(approval.within_s)} "
+        f"else {approval.otherwise}"
+    )
+
+
+def _who(approval: Approval) -> str:
+    return ", ".join(approval.by) or "anyone"
+
+
+def _gate(plan: Plan, node: Node) -> str:
+    assert node.approval is not None
+    effects = {other.id for other in plan.nodes if _changes(other)}
+    behind = [id for id in node.approval.slice if id in effects]
+    if not behind:
+        return f"{node.id} has no effect behind it"
+    return f"{node.id} ({node.approval.count} of {_who(node.approval)}) holds back {listed(behind)}"
+
+
+def _stage(stage: Stage) -> str:
+    parts = ["protected: effects need an approval"] if stage.protected else ["not protected"]
+    if stage.open:
+        parts.append(f"open {' and '.join(stage.open)}")
+    if stage.rollback_by:
+        parts.append(f"a rollback needs {stage.rollback_count} of {', '.join(stage.rollback_by)}")
+    if stage.before is not None:
+        parts.append(f"comes after {stage.before}")
+    return " · ".join(parts)
+
+
+def _args(plan: Plan) -> Iterator[str]:
+    for arg in plan.args:
+        text = f"{arg.name}: {arg.type}"
+        if arg.default is not None:
+            text += f" = {_short(show_expr(arg.default))}"
+        if arg.secret:
+            text += " · secret"
+        if arg.required:
+            text += " · must be given"
+        yield text
