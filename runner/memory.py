@@ -143,13 +143,8 @@ class MemoryJournal:
             run = summary.run
             if run in tables.runs:
                 raise Stale(run, 0, tables.runs[run].length)
-            tables.events[run] = []
-            tables.outcomes[run] = set()
-            try:
-                _append(tables, run, records)
-            except TwiceDecided:
-                del tables.events[run], tables.outcomes[run]
-                raise
+            _check_outcomes(tables, run, records)
+            _append(tables, run, records)
             tables.runs[run] = dataclasses.replace(summary, length=len(records))
             _summarise(tables, run, events, at, None)
         return records
@@ -172,6 +167,7 @@ class MemoryJournal:
                 raise KeyError(run)
             if (actual := len(tables.events[run])) != expected:
                 raise Stale(run, expected, actual)
+            _check_outcomes(tables, run, records)
             locks = dict(tables.locks)
             for name, node in free:
                 if (held := locks.get(name)) and (held.run, held.node) == (run, node):
@@ -307,14 +303,17 @@ def _records(expected: int, events: Sequence[Event], at: float) -> list[Record]:
     ]
 
 
-def _append(tables: _Tables, run: str, records: list[Record]) -> None:
-    decided: set[tuple[str, int]] = set()
+def _check_outcomes(tables: _Tables, run: str, records: list[Record]) -> None:
+    decided = set(tables.outcomes.get(run, ()))
     for node, attempt in outcomes(record.event for record in records):
-        if (node, attempt) in tables.outcomes[run] or (node, attempt) in decided:
+        if (node, attempt) in decided:
             raise TwiceDecided(run, node, attempt)
         decided.add((node, attempt))
-    tables.outcomes[run] |= decided
-    tables.events[run].extend(records)
+
+
+def _append(tables: _Tables, run: str, records: list[Record]) -> None:
+    tables.outcomes.setdefault(run, set()).update(outcomes(record.event for record in records))
+    tables.events.setdefault(run, []).extend(records)
 
 
 def _summarise(

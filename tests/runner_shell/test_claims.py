@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+from rflow.runner.problems import StateError
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
 
@@ -74,8 +76,6 @@ def test_a_link_in_the_place_of_the_lock_is_refused(
     victim = state.root / "victim"
     victim.write_text("whole")
     state.lock("r1").symlink_to(victim)
-    try:
+    with pytest.raises(StateError, match="RF907"):
         journal.claim("r1")
-    except Exception as error:
-        assert getattr(error, "code", "") == "RF907"
     assert victim.read_text() == "whole"

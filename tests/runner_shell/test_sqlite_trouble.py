@@ -28,6 +28,17 @@ def big(number: int) -> ev.AttemptStarted:
     return ev.AttemptStarted(f"n{number}", 1, "k", {"text": "x" * 4000})
 
 
+def fill(journal: SqliteJournal) -> tuple[int, JournalError]:
+    """Write to r1, which has one event, until that fails; its length, and how it failed."""
+    length = 1
+    while length < 1000:
+        try:
+            length += len(journal.transact("r1", length, [big(length)], 2.0))
+        except JournalError as error:
+            return length, error
+    raise AssertionError("there was room for everything")
+
+
 def raw(state: StateDir, *statements: str) -> None:
     """Change the file behind the journal's back."""
     db = sqlite3.connect(state.database)
@@ -147,12 +158,9 @@ def test_a_full_database_loses_nothing_and_goes_on_when_there_is_room(
     journal.create(summary(), [STARTED], 1.0)
     pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
     journal._db.execute(f"PRAGMA max_page_count = {pages + 8}")
-    length = 1
-    with pytest.raises(JournalError) as error:
-        for number in range(1000):
-            length += len(journal.transact("r1", length, [big(number)], 2.0))
-    check_error(error.value, "RF904", state)
-    assert "resume" in error.value.help
+    length, error = fill(journal)
+    check_error(error, "RF904", state)
+    assert "resume" in error.help
     assert 1 < len(journal.read("r1")) == length < 100
     journal._db.execute("PRAGMA max_page_count = 1073741823")
     assert journal.transact("r1", length, [big(999)], 3.0)
@@ -188,11 +196,8 @@ def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(
     state = StateDir(disk / ".rflow").make()
     journal = SqliteJournal(state)
     journal.create(summary(), [STARTED], 1.0)
-    length = 1
-    with pytest.raises(JournalError) as error:
-        for number in range(1000):
-            length += len(journal.transact("r1", length, [big(number)], 2.0))
-    check_error(error.value, "RF904", state)
+    length, error = fill(journal)
+    check_error(error, "RF904", state)
     assert length > 1
     journal.close()
     ballast.unlink()
