@@ -11,7 +11,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(BIN)/.installed ## Take a small web shop through its release flow: two releases, then one that undoes itself
-	@examples/shop/demo
+	@$(BIN)/python examples/shop/demo
 
 test: $(BIN)/.installed ## Run all tests (ARGS="-k name" narrows, JOBS=1 one process)
 	@$(BIN)/pytest -n $(JOBS) $(ARGS)
