@@ -10,9 +10,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rflow.dsl.ast import Span
+if TYPE_CHECKING:  # the tree takes long to import, and a diagnostic needs none of it
+    from rflow.dsl.ast import Span
 
 Severity = Literal["error", "warning"]
 
