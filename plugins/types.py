@@ -180,7 +180,8 @@ class TriggerSpec:
 class FilterSpec:
     """A filter. `signature` is `(T?, T) -> T`: the value before the `|`, the arguments, the result.
 
-    An argument with `?` may be left out; `(it: T) -> bool` is a chain over `it`. `cleans`: its
+    An argument with `?` may be left out; `(it: T) -> bool` is a chain over `it`; the variable `N`
+    stands for numbers only. `cleans`: its
     result is trusted whatever went in (`slug`). `northflank` is the name of the function that
     Northflank offers for the same.
     """
