@@ -123,7 +123,8 @@ def _summary(path: str, of: dict[str, Coverage] | None) -> list[str]:
     size = max((len(name) for name in of), default=0)
     indent = " " * (size + 4)
     for name, found in of.items():
-        facts = [_count(found.nodes, "node"), _count(found.effects, "effect")]
+        effects = _count(found.effects, "effect") if found.effects else "no effects"
+        facts = [_count(found.nodes, "node"), effects]
         if found.gates:
             facts.insert(1, _count(found.gates, "gate"))
         lines.append(wrap(f"  {name:{size}}  {', '.join(facts)}", width, indent))

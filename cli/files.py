@@ -120,9 +120,10 @@ def _near(path: str) -> str | None:
     """What was probably meant: a file of a similar name in the same folder."""
     folder = os.path.dirname(path) or "."
     flows = _flows_in(folder)
-    near = closest(os.path.basename(path), flows)
+    stems = [name.removesuffix(".rflow") for name in flows]
+    near = closest(os.path.basename(path).removesuffix(".rflow"), stems)
     if near is not None:
-        return f"did you mean `{os.path.join(os.path.dirname(path), near)}`?"
+        return f"did you mean `{os.path.join(os.path.dirname(path), near + '.rflow')}`?"
     return _listed(flows, folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,9 @@ def _signals(stop: Stop, shared: App, form: str) -> Iterator[None]:
     def ended(*_: Any) -> None:
         stop.now()
 
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     wanted = {signal.SIGINT: interrupted, signal.SIGTERM: ended, signal.SIGHUP: ended}
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:

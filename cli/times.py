@@ -8,8 +8,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def span(seconds: float) -> str:
-    """A length of time, in at most two units: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `4d 3h`."""
+    """A length of time, in at most two units: `40ms`, `1.4s`, `3m 05s`, `2h 10m`, `4d 3h`."""
     seconds = max(0.0, seconds)
+    if seconds < 0.9995:
+        return f"{round(seconds * 1000)}ms"
     if seconds < 9.95:
         return f"{seconds:.1f}s"
     whole = round(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rflow.cli import entry
 
 Rflow = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,8 +38,8 @@ def environment(tmp_path: Path, cache_home: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def rflow(tmp_path: Path, environment: dict[str, str]) -> Rflow:
-    """Runs `rflow` in the test's folder."""
+def rflow_process(tmp_path: Path, environment: dict[str, str]) -> Rflow:
+    """Runs `rflow` in the test's folder, as a process."""
 
     def call(*argv: str, input: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -50,6 +52,36 @@ def rflow(tmp_path: Path, environment: dict[str, str]) -> Rflow:
             timeout=120,
             check=False,
         )
+
+    return call
+
+
+@pytest.fixture
+def rflow(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Rflow:
+    """The same within this process, which is quicker."""
+    for name in os.environ:
+        if name not in environment and not name.startswith("PYTEST"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*argv: str, input: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        source = io.TextIOWrapper(io.BytesIO(input.encode()), encoding="utf-8")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in extra.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["rflow", *argv])
+            patch.setattr(sys, "stdin", source)
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            code = entry.main()
+        texts = []
+        for stream in (out, err):
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess([*argv], code, *texts)
 
     return call
 

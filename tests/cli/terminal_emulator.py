@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
 import re
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 _TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\r\n|[\r\n]|[^\x1b\r\n]+")
 
@@ -63,3 +71,50 @@ class Terminal:
     def text(self) -> str:
         """All that stands there."""
         return "\n".join(line.rstrip() for line in self.lines).rstrip("\n")
+
+
+def in_terminal(
+    argv: Sequence[str],
+    columns: int,
+    lines: int,
+    *,
+    answers: Sequence[tuple[str, str]] = (),
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> tuple[int, Terminal]:
+    """Run a program in a terminal of this size: its exit code, and what stands there at the end.
+
+    `answers`: when this has come, that is typed.
+    """
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    process = subprocess.Popen(
+        argv,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        cwd=cwd,
+        env=env,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is a signal
+    )
+    os.close(follower)
+    todo, out, seen = [*answers], "", 0
+    while True:
+        try:
+            data = os.read(leader, 65536)
+        except OSError:  # how Linux says that the other side was closed
+            break
+        if not data:
+            break
+        out += data.decode("utf-8", "replace")
+        while todo and todo[0][0] in out[seen:]:
+            awaited, typed = todo.pop(0)
+            seen = out.index(awaited, seen) + len(awaited)
+            os.write(leader, typed.encode())
+    os.close(leader)
+    code = process.wait()
+    assert not todo, f"never came: {todo[0][0]!r}\n{out}"
+    screen = Terminal(columns, lines)
+    screen.feed(out)
+    return code, screen

@@ -9,8 +9,9 @@ from rflow.cli import times
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (-1, "0.0s"),
-        (0.42, "0.4s"),
+        (-1, "0ms"),
+        (0.042, "42ms"),
+        (1.42, "1.4s"),
         (9.96, "10s"),
         (59.4, "59s"),
         (59.6, "1m 00s"),

@@ -139,8 +139,8 @@ def test_completion_scripts(rflow: Rflow, shell: str) -> None:
     assert "_RFLOW_COMPLETE" in result.stdout
 
 
-def test_completing_a_command(rflow: Rflow) -> None:
-    result = rflow(_RFLOW_COMPLETE="bash_complete", COMP_WORDS="rflow ex", COMP_CWORD="1")
+def test_completing_a_command(rflow_process: Rflow) -> None:
+    result = rflow_process(_RFLOW_COMPLETE="bash_complete", COMP_WORDS="rflow ex", COMP_CWORD="1")
     assert result.stdout == "plain,explain\n"
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ from rflow.cli.watch import BURST_MAX, JsonLines, Lines, Tail
 from rflow.runner import events as ev
 from rflow.runner.events import Record
 
-from .terminal_emulator import Terminal
+from .terminal_emulator import in_terminal
 
 T0 = 1_700_000_000.0
 
@@ -54,41 +51,9 @@ live.end()
 """
 
 
-def in_terminal(program: str, columns: int, lines: int) -> Terminal:
-    """What stands in a terminal of this size after the program has run in it."""
-    leader, follower = pty.openpty()
-    os.set_blocking(leader, True)
-    import fcntl
-    import struct
-    import termios
-
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    )
-    os.close(follower)
-    out = b""
-    while True:
-        try:
-            data = os.read(leader, 65536)
-        except OSError:  # how Linux says that the other side was closed
-            break
-        if not data:
-            break
-        out += data
-    os.close(leader)
-    assert process.wait() == 0, out.decode()
-    screen = Terminal(columns, lines)
-    screen.feed(out.decode())
-    return screen
-
-
 @pytest.mark.parametrize("columns", [40, 80])
 def test_the_live_view_leaves_the_log_and_the_tree(columns: int) -> None:
-    text = in_terminal(LIVE, columns, 24).text
+    text = in_terminal([sys.executable, "-c", LIVE], columns, 24)[1].text
     lines = text.splitlines()
     assert lines[:2] == ["build | one", "build | two  three"]
     assert "test | failed: 2 failed" in lines
