@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rflow.compiler.checks import expression_codes as codes
-from rflow.compiler.checks.references import FAILED, Facts, References, Typed, facts_of
+from rflow.compiler.checks.misfits import Misfits, is_scalar
+from rflow.compiler.checks.references import References
 from rflow.compiler.checks.report import listed
+from rflow.compiler.checks.sites import FAILED, Facts, Typed, facts_of
 from rflow.compiler.expr import (
     Apply,
     Choose,
@@ -30,11 +32,8 @@ from rflow.compiler.names import conjuncts
 from rflow.compiler.scope import UNTRUSTED, Flow, untrusted_args
 from rflow.compiler.types import (
     ANY,
-    ARTIFACT,
     BOOL,
     DURATION,
-    FLOAT,
-    INT,
     STRING,
     Argument,
     Constant,
@@ -44,24 +43,19 @@ from rflow.compiler.types import (
     Record,
     Type,
     TypeMismatch,
-    Union,
     a_type,
     apply_filter,
     apply_operator,
     assignable,
-    constants,
     join_all,
-    one_of,
     present,
     signature,
 )
 from rflow.compiler.types import Lambda as LambdaType
 from rflow.dsl import ast
 from rflow.dsl.ast import Span
-from rflow.dsl.diagnostics import closest
 from rflow.plugins.types import Specs
 
-_SCALARS = (STRING, INT, FLOAT, BOOL, DURATION, ARTIFACT)
 _EMPTY = (Literal(""), Constant(""), 0)
 
 
@@ -77,6 +71,7 @@ class Lowering:
         self.specs = specs
         self.report = flow.file.report
         self.references = References(flow)
+        self.misfits = Misfits(self.report, specs)
         self.untrusted = UNTRUSTED | untrusted_args(len(flow.args))
         self._lower: dict[type, Callable[[Any, Type | None], Typed]] = {
             ast.Str: self._str,
@@ -102,7 +97,7 @@ class Lowering:
         if type_ is None:
             return None
         if type_ is not wanted and not assignable(type_, wanted):
-            self.misfit(node, type_, wanted, what)
+            self.misfits.misfit(node, type_, wanted, what)
             return None
         return expr, labels
 
@@ -113,7 +108,7 @@ class Lowering:
             return None
         if not assignable(type_, BOOL):
             if isinstance(type_, Optional) and assignable(type_.item, BOOL):
-                self.missing(node.span, type_)
+                self.misfits.missing(node.span, type_)
                 return None
             self.report.error(
                 codes.NOT_BOOL,
@@ -153,9 +148,9 @@ class Lowering:
         if type_ is None:
             return None
         if isinstance(type_, Optional):
-            self.missing(ref.span, type_)
+            self.misfits.missing(ref.span, type_)
             return None
-        if type_ is not STRING and not _is_scalar(type_):
+        if type_ is not STRING and not is_scalar(type_):
             hint = "make a string of it first: `| json`, or `| join(…)` for a list of scalars"
             if type_ == ANY:
                 hint = "only the run knows what it is: `| json` makes a string of it"
@@ -192,7 +187,7 @@ class Lowering:
                 failed = True
                 continue
             if item is not None and not assignable(type_, item):
-                self.misfit(part, type_, item, "this list")
+                self.misfits.misfit(part, type_, item, "this list")
                 failed = True
                 continue
             exprs.append(expr)
@@ -220,7 +215,7 @@ class Lowering:
         labels, failed = 0, False
         for name, part in node.entries:
             if name.text in seen:
-                self.twice(name, "key", seen[name.text])
+                self.misfits.twice(name, "key", seen[name.text])
                 failed = True
                 continue
             seen[name.text] = name.span
@@ -230,7 +225,7 @@ class Lowering:
                 failed = True
                 continue
             if want is not None and not assignable(type_, want):
-                self.misfit(part, type_, want, f"`{name.text}`")
+                self.misfits.misfit(part, type_, want, f"`{name.text}`")
                 failed = True
                 continue
             entries.append((name.text, expr))
@@ -245,16 +240,6 @@ class Lowering:
         if isinstance(wanted, Map):
             return whole, wanted, labels
         return whole, Record(tuple(types)), labels
-
-    def twice(self, name: ast.Name, noun: str, first: Span) -> None:
-        """Report that a key or an input is given a second time."""
-        self.report.error(
-            codes.GIVEN_TWICE,
-            name.span,
-            f"the {noun} `{name.text}` is given twice",
-            labels=(self.report.label(first, "first given here"),),
-            help="take one of them out",
-        )
 
     # -- references and filters ------------------------------------------------------------------
 
@@ -281,7 +266,7 @@ class Lowering:
         name = call.name.text
         spec = self.specs.filters.get(name)
         if spec is None:
-            self._unknown_filter(call.name)
+            self.misfits.unknown_filter(call.name)
             return FAILED
         wanted = signature(spec).args
         exprs: list[Expr | Lambda] = []
@@ -306,7 +291,7 @@ class Lowering:
             return FAILED
         except TypeMismatch as wrong:
             if wrong.index is None and isinstance(subject[1], Optional):
-                self.missing(span, subject[1])
+                self.misfits.missing(span, subject[1])
                 return FAILED
             at = call.args[wrong.index].span if wrong.index is not None else span
             if wrong.index is None and "takes" in wrong.message and "argument" in wrong.message:
@@ -332,18 +317,6 @@ class Lowering:
             return type_
 
         return body
-
-    def _unknown_filter(self, name: ast.Name) -> None:
-        known = self.specs.filters
-        meant = next((f.name for f in known.values() if f.northflank == name.text), None)
-        meant = meant or closest(name.text, list(known))
-        self.report.error(
-            codes.UNKNOWN_FILTER,
-            name.span,
-            f"there is no filter `{name.text}`",
-            help=None if meant else "the reference lists the filters; a plugin can add some",
-            suggestion=meant,
-        )
 
     # -- operators ---------------------------------------------------------------------------------
 
@@ -378,7 +351,7 @@ class Lowering:
         try:
             type_ = apply_operator(op, types)
         except TypeMismatch as wrong:
-            self._wrong_operands(op, nodes, types, wrong, span)
+            self.misfits.wrong_operands(op, nodes, types, wrong, span)
             return FAILED
         labels = 0
         for operand in operands:
@@ -386,60 +359,6 @@ class Lowering:
         if type_ == BOOL:  # a yes or no is no text
             labels &= ~self.untrusted
         return Apply(op, tuple(operand[0] for operand in operands)), type_, labels
-
-    def _wrong_operands(
-        self,
-        op: str,
-        nodes: tuple[ast.Expr, ...],
-        types: tuple[Type, ...],
-        wrong: TypeMismatch,
-        span: Span,
-    ) -> None:
-        at = nodes[wrong.index].span if wrong.index is not None else span
-        if op in ("==", "!=", "in"):
-            self._never(op, nodes, types, span)
-        elif wrong.index is not None and isinstance(types[wrong.index], Optional):
-            self.missing(at, types[wrong.index])
-        elif op in ("and", "or", "not"):
-            self.report.error(codes.NOT_BOOL, at, wrong.message, help=wrong.help)
-        else:
-            self.report.error(codes.OPERANDS, at, wrong.message, help=wrong.help)
-
-    def _never(
-        self, op: str, nodes: tuple[ast.Expr, ...], types: tuple[Type, ...], span: Span
-    ) -> None:
-        """A comparison that is decided before the run: which of its sides is the odd one?"""
-        left, right = types
-        if op == "in":
-            if not isinstance(right, List):
-                message = f"`in` looks into a list, a map or a string, but this is {a_type(right)}"
-                if isinstance(right, Map | Record) or assignable(right, STRING):
-                    message = f"`in` needs a string here, but this is {a_type(left)}"
-                self.report.error(codes.OPERANDS, span, message)
-                return
-            right = right.item
-        index = 0 if isinstance(left, Constant) and not isinstance(right, Constant) else 1
-        odd, other = (left, right) if index == 0 else (right, left)
-        known = constants(other)
-        word = "always" if op == "!=" else "never"
-        meant = None
-        hint = None
-        if known is not None and isinstance(odd, Constant):
-            texts = [c.value for c in known if isinstance(c.value, str)]
-            meant = closest(odd.value, texts) if isinstance(odd.value, str) else None
-            hint = f"it can be {one_of(known)}"
-        elif assignable(odd, STRING) != assignable(other, STRING):
-            hint = 'nothing is turned into a string by itself; write `"$<…>"`'
-        self.report.error(
-            codes.NEVER,
-            nodes[index].span if known is not None else span,
-            f"this comparison can {word} hold: one side is {a_type(left)}, the other "
-            f"{a_type(right)}"
-            if known is None
-            else f"this comparison {word} holds: {_shown(odd)} is none of the possible values",
-            help=None if meant else hint,
-            suggestion=f'"{meant}"' if meant else None,
-        )
 
     def _if(self, node: ast.IfExpr, wanted: Type | None) -> Typed:
         condition = self.condition(node.condition, "`if`")
@@ -451,81 +370,14 @@ class Lowering:
         otherwise = self.lower(node.otherwise, wanted)
         if condition is None or then[1] is None or otherwise[1] is None:
             return FAILED
+        if wanted is not None:
+            for branch, typed in ((node.then, then), (node.otherwise, otherwise)):
+                if typed[1] is not None and not assignable(typed[1], wanted):
+                    self.misfits.misfit(branch, typed[1], wanted, "a branch of this `if`")
+                    return FAILED
         joined = join_all((then[1], otherwise[1]))
         labels = condition[1] & ~self.untrusted | then[2] | otherwise[2]
         return Choose(condition[0], then[0], otherwise[0]), joined, labels
-
-    # -- what does not fit -------------------------------------------------------------------------
-
-    def missing(self, span: Span, type_: Type) -> None:
-        """Report a value that may be missing where one is needed."""
-        self.report.error(
-            codes.MAY_MISS,
-            span,
-            f"this may be missing: it is {a_type(type_)}",
-            help="give it a default, `| default(…)`, or a `when` under which it is there",
-        )
-
-    def misfit(self, node: ast.Expr, given: Type, wanted: Type, what: str) -> None:
-        """Report a value of the wrong type, by the most telling of the codes."""
-        if isinstance(node, ast.IfExpr):  # the branch that is wrong, not the whole
-            for branch in (node.then, node.otherwise):
-                size = len(self.report.found)
-                branch_type = self.lower(branch, wanted)[1]
-                del self.report.found[size:]
-                if branch_type is not None and not assignable(branch_type, wanted):
-                    self.misfit(branch, branch_type, wanted, what)
-                    return
-        if isinstance(given, Optional) and assignable(given.item, wanted):
-            self.missing(node.span, given)
-            return
-        known = constants(wanted)
-        if known is not None and isinstance(given, Constant):
-            texts = [c.value for c in known if isinstance(c.value, str)]
-            meant = closest(given.value, texts) if isinstance(given.value, str) else None
-            self.report.error(
-                codes.NOT_AMONG,
-                node.span,
-                f"{what} cannot be {_shown(given)}",
-                help=None if meant else f"it can be {one_of(known)}",
-                suggestion=f'"{meant}"' if meant else None,
-            )
-            return
-        self.report.error(
-            codes.WRONG_TYPE,
-            node.span,
-            f"{what} takes {a_type(wanted)}, but this is {a_type(given)}",
-            help=_conversion(given, wanted),
-        )
-
-
-def _shown(type_: Type) -> str:
-    return a_type(type_)
-
-
-def _is_scalar(type_: Type) -> bool:
-    if type_ in _SCALARS or isinstance(type_, Constant):
-        return True
-    return isinstance(type_, Union) and all(_is_scalar(member) for member in type_.members)
-
-
-def _conversion(given: Type, wanted: Type) -> str | None:
-    """How to make one of the other, where there is a usual way."""
-    to = present(wanted)
-    given = present(given)
-    if to == STRING and _is_scalar(given):
-        return 'nothing is turned into a string by itself: write it into one, `"$<…>"`'
-    if to == STRING:
-        return "`| json` makes a string of it" if not isinstance(given, Optional) else None
-    if assignable(given, STRING) and to in (INT, FLOAT, BOOL):
-        if isinstance(given, Constant):
-            return "write it without the quotes"
-        return "a string is no number: declare it with the type that is meant"
-    if to == DURATION and assignable(given, FLOAT):
-        return "a duration has a unit: `30s`, `10m`, `2h`"
-    if isinstance(to, List) and not isinstance(given, List) and assignable(given, to.item):
-        return "write it as a list: `[…]`"
-    return None
 
 
 def seconds(duration: ast.Duration) -> int | float:

@@ -8,19 +8,19 @@ same plan, whatever the order in which its declarations stand, but for the order
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import PurePosixPath
 
+from rflow.compiler import bindings
 from rflow.compiler import plan as plans
 from rflow.compiler.absolute import absolute
-from rflow.compiler.checks.edges import BODY, START
-from rflow.compiler.expr import Apply, Expr, Get, Literal
+from rflow.compiler.checks.edges import BODY
+from rflow.compiler.expr import Literal
 from rflow.compiler.inline import Context, Graph
-from rflow.compiler.scope import Contract, Flow, Loop, Member, Program, Retry
-from rflow.compiler.types import STRING, Optional, show_type
-from rflow.dsl.ast import Span
+from rflow.compiler.scope import Contract, Flow, Member, Program, Retry
+from rflow.compiler.types import STRING, show_type
+from rflow.compiler.wiring import ids_of, ordered, section_of, simplify, with_slices
+from rflow.dsl import ast
 from rflow.plugins.types import Json, NodeSpec, Specs
 
 Delays = Callable[[str, dict[str, Json], int], tuple[tuple[float, ...], float]]
@@ -39,139 +39,45 @@ class Planner:
         self.flow = graph.flow
         self.specs = specs
         self.delays = delays
-        self.ids = [self._id(number) for number in range(len(graph.owner))]
+        self.ids = ids_of(graph)
         self.kinds: dict[str, str] = {}
-        self.kept: set[int] = set()
         self._retries: dict[tuple[str, str, int], plans.Retry] = {}
         self._outputs: dict[int, tuple[dict[str, str], tuple[str, ...]]] = {}
-
-    def _id(self, number: int) -> str:
-        name = self.graph.id(number)
-        part = self.graph.part[number]
-        return name if part == BODY else f"{name}:start" if part == START else f"{name}:end"
 
     def plan(self) -> plans.Plan:
         """The plan."""
         flow = self.flow
-        before = self._simplify()
-        order = self._order(before)
-        nodes = tuple(self._node(number, before[number]) for number in order)
-        nodes = self._with_slices(nodes)
+        before, kept = simplify(self.graph, self.ids)
+        order = ordered(self.graph, before, kept)
+        nodes = with_slices(tuple(self._node(number, before[number]) for number in order))
         contexts = sorted(self.graph.contexts, key=lambda context: context.order)
         return plans.Plan(
             flow=flow.name,
             doc=flow.tree.doc or "",
-            stage=self._stage(flow),
-            concurrency=self._concurrency(flow),
+            stage=bindings.stage(flow),
+            concurrency=bindings.concurrency(flow),
             timeout_s=flow.timeout_s,
-            args=tuple(self._args(flow)),
-            secrets=tuple(s for context in contexts for s in self._secrets(context)),
-            triggers=tuple(self._triggers(flow)),
-            values={k: v for context in contexts for k, v in self._values(context)},
-            loops=tuple(loop for context in contexts for loop in self._loops(context)),
-            groups=tuple(group for context in contexts for group in self._groups(context)),
+            args=tuple(bindings.args(flow)),
+            secrets=tuple(s for context in contexts for s in bindings.secrets(context)),
+            triggers=tuple(bindings.triggers(flow)),
+            values={k: v for context in contexts for k, v in bindings.values(context)},
+            loops=tuple(loop for context in contexts for loop in bindings.loops(context)),
+            groups=tuple(group for context in contexts for group in bindings.groups(context)),
             nodes=nodes,
             outputs=tuple(
                 plans.Output(
                     name,
                     output.expr or Literal(None),
                     show_type(output.type or STRING),
-                    self._place(flow, output.tree.span),
+                    bindings.place(flow, output.tree.span),
                 )
                 for name, output in flow.outputs.items()
             ),
             rollback_on_failure=flow.rollback_on_failure,
             kinds=dict(sorted(self.kinds.items())),
-            sources=self._sources(),
+            sources=bindings.sources(self.program),
             file=flow.file.index,
         )
-
-    # -- the graph -------------------------------------------------------------------------------
-
-    def _simplify(self) -> list[list[int]]:
-        """The edges without those starts and ends whose absence does not make them more."""
-        graph = self.graph
-        before: list[dict[int, None]] = [dict.fromkeys(sources) for sources in graph.before]
-        virtual = [n for n in range(len(graph.owner)) if graph.part[n] != BODY]
-        if not virtual:
-            return [list(sources) for sources in before]
-        behind: dict[int, dict[int, None]] = {number: {} for number in virtual}
-        for number, sources in enumerate(before):
-            for source in sources:
-                if source in behind:
-                    behind[source][number] = None
-        for number in sorted(virtual, key=lambda n: self.ids[n]):
-            sources, targets = before[number], behind[number]
-            if len(sources) * len(targets) > len(sources) + len(targets) + 1:
-                self.kept.add(number)
-                continue
-            for target in targets:
-                del before[target][number]
-                before[target].update(sources)
-            for source in sources:
-                if source in behind:
-                    del behind[source][number]
-                    behind[source].update(targets)
-            before[number] = {}
-            behind[number] = {}
-        return [list(sources) for sources in before]
-
-    def _order(self, before: list[list[int]]) -> list[int]:
-        """Topological order, ties by the place in the text; the sections one after the other."""
-        graph = self.graph
-        numbers = [n for n in range(len(graph.owner)) if graph.part[n] == BODY or n in self.kept]
-        rank = {"main": 0, "failure": 1, "finally": 2}
-
-        def place(number: int) -> tuple[int, tuple[int, ...], int]:
-            order = (*graph.context[number].order, graph.owner[number].index)
-            return rank[self._section(number)], order, number
-
-        keys = sorted(numbers, key=place)
-        position = {number: at for at, number in enumerate(keys)}
-        left = {number: len(before[number]) for number in numbers}
-        behind: dict[int, list[int]] = {number: [] for number in numbers}
-        for number in numbers:
-            for source in before[number]:
-                behind[source].append(number)
-        heap = [position[number] for number in numbers if left[number] == 0]
-        heapq.heapify(heap)
-        order: list[int] = []
-        while heap:
-            number = keys[heapq.heappop(heap)]
-            order.append(number)
-            for target in behind[number]:
-                left[target] -= 1
-                if left[target] == 0:
-                    heapq.heappush(heap, position[target])
-        return sorted(order, key=lambda n: rank[self._section(n)])
-
-    def _section(self, number: int) -> plans.Section:
-        context = self.graph.context[number]
-        return self.graph.owner[number].section if context.use is None else context.section
-
-    def _with_slices(self, nodes: tuple[plans.Node, ...]) -> tuple[plans.Node, ...]:
-        """Give each approval the nodes behind it."""
-        if not any(node.approval is not None for node in nodes):
-            return nodes
-        behind: dict[str, list[str]] = {node.id: [] for node in nodes}
-        shown = {node.id for node in nodes if node.kind != "join"}
-        for node in nodes:
-            for source in node.after:
-                behind[source].append(node.id)
-        found: list[plans.Node] = []
-        for node in nodes:
-            if node.approval is not None:
-                seen = set(behind[node.id])
-                todo = list(seen)
-                while todo:
-                    for target in behind[todo.pop()]:
-                        if target not in seen:
-                            seen.add(target)
-                            todo.append(target)
-                part = tuple(sorted(seen & shown))
-                node = replace(node, approval=replace(node.approval, slice=part))
-            found.append(node)
-        return tuple(found)
 
     # -- nodes -------------------------------------------------------------------------------------
 
@@ -179,8 +85,8 @@ class Planner:
         graph = self.graph
         member, context = graph.owner[number], graph.context[number]
         after = tuple(sorted(self.ids[source] for source in before))
-        place = self._place(context.flow, member.tree.span)
-        section = self._section(number)
+        place = bindings.place(context.flow, member.tree.span)
+        section = section_of(graph, number)
         loops = tuple(loop for loop, _ in context.loops_of(member))
         if graph.part[number] != BODY:
             around = loops[:-1] if member.loop is not None else loops
@@ -192,11 +98,11 @@ class Planner:
             after=after,
             place=place,
             doc=member.tree.doc or "",
-            group=self._group_of(context, member),
+            group=bindings.group_of(context, member),
             loops=loops,
-            whens=self._whens(context, member),
+            whens=bindings.whens(context, member),
             continue_on_failure=any(
-                clause.__class__.__name__ == "ContinueOnFailure" for clause in member.tree.clauses
+                clause.__class__ is ast.ContinueOnFailure for clause in member.tree.clauses
             ),
         )
         if member.approval is not None:
@@ -222,7 +128,6 @@ class Planner:
         contract = self._contract(member, context)
         outputs, secret = self._output_types(member)
         repeatable = spec.repeatable or contract.type == "pure"
-        prefix = context.prefix
         return replace(
             common,
             kind=spec.kind,
@@ -243,7 +148,6 @@ class Planner:
             # An interrupted `sh` with a retry of its own may be started again, as it says so.
             repeatable=repeatable or (spec.declares_outputs and member.retry is not None),
             recovers=spec.recovers,
-            group=common.group if prefix or common.group else None,
         )
 
     def _kind(self, spec: NodeSpec) -> None:
@@ -303,180 +207,6 @@ class Planner:
                 tuple((name, absolute(expr, context)) for name, expr in contract.program),
             )
         return plans.Contract(contract.type, contract.reason)
-
-    def _whens(self, context: Context, member: Member) -> tuple[tuple[Expr, plans.Place], ...]:
-        """The conditions around a member and its own, the outermost first."""
-        found: list[tuple[Expr, plans.Place]] = []
-        at: Member | None = member
-        where: Context | None = context
-        while where is not None:
-            while at is not None:
-                if at.when is not None:
-                    expr, span = at.when
-                    found.append((absolute(expr, where), self._place(where.flow, span)))
-                at = at.parent
-            at, where = where.use, where.parent
-        return tuple(reversed(found))
-
-    def _group_of(self, context: Context, member: Member) -> str | None:
-        if member.parent is not None:
-            return context.prefix + member.parent.name
-        return context.prefix[:-1] if context.prefix else None
-
-    # -- what stands beside the nodes ------------------------------------------------------------
-
-    def _values(self, context: Context) -> list[tuple[str, Expr]]:
-        flow, prefix = context.flow, context.prefix
-        found: list[tuple[str, Expr]] = []
-        if context.use is not None and context.parent is not None:
-            for name, arg in flow.args.items():
-                given = context.use.inputs.get(name)
-                value = absolute(given, context.parent) if given is not None else arg.default
-                found.append((f"{prefix}args.{name}", value or Literal(None)))
-            for name, output in flow.outputs.items():
-                value = absolute(output.expr, context) if output.expr is not None else Literal(None)
-                found.append((f"{prefix}{name}", value))
-            found.append((f"{prefix}ran", self._use_ran(context)))
-        for name, let in flow.lets.items():
-            if let.expr is not None:
-                found.append((f"{prefix}let.{name}", absolute(let.expr, context)))
-        return found
-
-    def _use_ran(self, context: Context) -> Expr:
-        """Whether a `use` ran: whether those of its nodes ran that cannot be skipped in it."""
-        parts: list[Expr] = []
-        for member in context.shape.last:
-            if member.kind in ("node", "approve") and not member.may_miss and member.loop is None:
-                parts.append(Get("ran", (context.prefix + member.name,)))
-        if not parts:
-            sure = [
-                m
-                for m in context.flow.all
-                if m.kind in ("node", "approve") and not m.may_miss and not m.loops
-            ]
-            parts = [Get("ran", (context.prefix + member.name,)) for member in sure[:1]]
-        if not parts:
-            assert context.use is not None
-            whens = self._whens(context.parent or context, context.use)
-            parts = [expr for expr, _ in whens]
-        whole: Expr = parts[0] if parts else Literal(True)
-        for part in parts[1:]:
-            whole = Apply("and", (whole, part))
-        return whole
-
-    def _args(self, flow: Flow) -> list[plans.Arg]:
-        return [
-            plans.Arg(
-                name=name,
-                type=show_type(arg.type or STRING),
-                required=arg.default is None and not isinstance(arg.type, Optional),
-                default=arg.default,
-                secret=arg.secret,
-                doc=arg.tree.doc or "",
-                place=self._place(flow, arg.tree.span),
-            )
-            for name, arg in flow.args.items()
-        ]
-
-    def _secrets(self, context: Context) -> list[plans.Secret]:
-        return [
-            plans.Secret(
-                context.prefix + name,
-                secret.source.text,
-                "".join(str(part) for part in secret.key.parts),
-                self._place(context.flow, secret.span),
-            )
-            for name, secret in context.flow.secrets.items()
-        ]
-
-    def _triggers(self, flow: Flow) -> list[plans.Trigger]:
-        return [
-            plans.Trigger(
-                name,
-                trigger.tree.kind.text,
-                dict(trigger.inputs),
-                trigger.tree.doc or "",
-                self._place(flow, trigger.tree.span),
-            )
-            for name, trigger in flow.triggers.items()
-        ]
-
-    def _loops(self, context: Context) -> list[plans.Loop]:
-        found: list[plans.Loop] = []
-        for member in context.flow.all:
-            if member.loop is None:
-                continue
-            chain = context.loops_of(member)
-            loop: Loop = member.loop
-            found.append(
-                plans.Loop(
-                    id=chain[-1][0],
-                    name=loop.tree.name.text,
-                    over=absolute(loop.over or Literal([]), context),
-                    at_most=loop.tree.at_most,
-                    parent=chain[-2][0] if len(chain) > 1 else None,
-                    place=self._place(context.flow, loop.tree.span),
-                )
-            )
-        return found
-
-    def _groups(self, context: Context) -> list[plans.Group]:
-        found: list[plans.Group] = []
-        for member in context.flow.all:
-            if member.kind not in ("group", "use"):
-                continue
-            id_ = context.prefix + member.name
-            found.append(
-                plans.Group(
-                    id=id_,
-                    order="use" if member.kind == "use" else member.tree.order,  # type: ignore[union-attr]
-                    parent=self._group_of(context, member),
-                    section=member.section if context.use is None else context.section,
-                    loop=id_ if member.loop is not None else None,
-                    doc=member.tree.doc or "",
-                    place=self._place(context.flow, member.tree.span),
-                )
-            )
-        return found
-
-    def _stage(self, flow: Flow) -> plans.Stage | None:
-        stage = flow.stage
-        if stage is None:
-            return None
-        return plans.Stage(
-            stage.pipeline,
-            stage.tree.name.text,
-            stage.protected,
-            stage.open,
-            stage.before,
-            stage.rollback_by,
-            stage.rollback_count,
-        )
-
-    def _concurrency(self, flow: Flow) -> plans.Concurrency:
-        if flow.concurrency is not None:
-            return flow.concurrency.policy.text  # type: ignore[return-value]
-        return "queue" if flow.stage is not None else "allow"
-
-    def _sources(self) -> tuple[plans.SourceFile, ...]:
-        files = self.program.files
-        folder = PurePosixPath(files[0].source.name).parent
-        return tuple(
-            plans.SourceFile(_relative(PurePosixPath(file.source.name), folder), file.source.text)
-            for file in files
-        )
-
-    def _place(self, flow: Flow, span: Span) -> plans.Place:
-        return plans.Place(flow.file.index, span[0], span[1])
-
-
-def _relative(path: PurePosixPath, folder: PurePosixPath) -> str:
-    """The path from the folder, with `..` where it leads out of it."""
-    one, other = path.parts, folder.parts
-    shared = 0
-    while shared < min(len(one) - 1, len(other)) and one[shared] == other[shared]:
-        shared += 1
-    return str(PurePosixPath(*[".."] * (len(other) - shared), *one[shared:]))
 
 
 __all__ = ["Delays", "Planner"]

@@ -7,8 +7,10 @@ the texts and the specs of the plugins.
 
 from __future__ import annotations
 
+import gc
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -75,7 +77,8 @@ class Checked:
 
     def plan(self, flow: str, delays: Delays) -> Plan:
         """The plan of a flow; ValueError if there are errors, KeyError for an unknown flow."""
-        return Planner(self.program, self.graph(flow), self.specs, delays).plan()
+        with _no_garbage():
+            return Planner(self.program, self.graph(flow), self.specs, delays).plan()
 
     def coverage(self, flow: str) -> Coverage:
         """What a flow says of rolling back."""
@@ -84,6 +87,23 @@ class Checked:
 
 def check(entry: Source, specs: Specs, load: Loader) -> Checked:
     """Check a file and all it imports."""
+    with _no_garbage():
+        return _check(entry, specs, load)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Nothing that compiling makes becomes garbage; looking for it would take most of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _check(entry: Source, specs: Specs, load: Loader) -> Checked:
     found: list[Diagnostic] = []
     program = Program()
     _read(entry, specs, load, program, found)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from rflow.compiler.checks import clause_codes as codes
 from rflow.compiler.checks import labels as rules
 from rflow.compiler.checks.inputs import Inputs
-from rflow.compiler.checks.references import Site
+from rflow.compiler.checks.sites import Site
 from rflow.compiler.expr import Expr, Literal
 from rflow.compiler.lower import Lowering, seconds
 from rflow.compiler.scope import LATE, Demand, Loop, Member, Retry
@@ -194,7 +194,7 @@ class Clauses:
         if type_ is None:
             return
         if isinstance(type_, Optional):
-            self.lowering.missing(node.over.span, type_)
+            self.lowering.misfits.missing(node.over.span, type_)
             return
         if type_ != ANY and not (isinstance(type_, List) and _scalar(type_.item)):
             self.report.error(

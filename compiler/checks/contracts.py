@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from rflow.compiler.checks.clauses import Clauses
 from rflow.compiler.checks.inputs import Inputs
-from rflow.compiler.checks.references import Site
+from rflow.compiler.checks.sites import Site
 from rflow.compiler.expr import Expr
 from rflow.compiler.lower import Lowering
-from rflow.compiler.names import UNKNOWN_KIND
+from rflow.compiler.name_codes import UNKNOWN_KIND
 from rflow.compiler.scope import Contract, Member
 from rflow.dsl import ast
 from rflow.dsl.diagnostics import Code, closest

@@ -16,8 +16,8 @@ from rflow.compiler.checks.clauses import CONSTANT_SITE, Clauses
 from rflow.compiler.checks.declarations import find_stage
 from rflow.compiler.checks.inputs import Inputs
 from rflow.compiler.checks.members import Members
-from rflow.compiler.checks.references import Site
 from rflow.compiler.checks.report import listed
+from rflow.compiler.checks.sites import Site
 from rflow.compiler.checks.uses import Uses
 from rflow.compiler.expr import Literal
 from rflow.compiler.lower import Lowering

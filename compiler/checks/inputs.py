@@ -104,7 +104,7 @@ class Inputs:
                 seen.setdefault(name, item.name.span)
                 continue
             if name in seen:
-                self.lowering.twice(item.name, "input", seen[name])
+                self.lowering.misfits.twice(item.name, "input", seen[name])
                 continue
             seen[name] = item.name.span
             if spec.program is not None:

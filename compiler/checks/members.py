@@ -11,10 +11,10 @@ from rflow.compiler.checks.approvals import check_approval
 from rflow.compiler.checks.clauses import Clauses
 from rflow.compiler.checks.contracts import Contracts
 from rflow.compiler.checks.inputs import Inputs
-from rflow.compiler.checks.references import Facts, Site, facts_of
+from rflow.compiler.checks.sites import Facts, Site, facts_of
 from rflow.compiler.expr import Expr
 from rflow.compiler.lower import Lowering
-from rflow.compiler.names import RESERVED
+from rflow.compiler.name_codes import RESERVED
 from rflow.compiler.scope import SECRET, Flow, Loop, Member, Program, Value
 from rflow.dsl import ast
 from rflow.dsl.diagnostics import Code
@@ -95,7 +95,7 @@ class Members:
                 )
                 continue
             if name.text in first:
-                self.lowering.twice(name, "output", first[name.text].span)
+                self.lowering.misfits.twice(name, "output", first[name.text].span)
                 continue
             first[name.text] = name
             found[name.text] = Value(type_, SECRET if secret else 0)

@@ -7,13 +7,13 @@ read. It never looks at filters or operators.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from rflow.compiler.checks import reference_codes as codes
+from rflow.compiler.checks.reference_mistakes import Mistakes
 from rflow.compiler.checks.report import listed
-from rflow.compiler.expr import Expr, Get, Literal
-from rflow.compiler.names import conjuncts
+from rflow.compiler.checks.sites import FAILED, FIELDS, RANK, ROOTS, Site, Typed
+from rflow.compiler.expr import Get
 from rflow.compiler.scope import (
     BOUND,
     LATE,
@@ -21,78 +21,22 @@ from rflow.compiler.scope import (
     UNTRUSTED,
     Flow,
     Let,
-    Loop,
     Member,
-    Section,
     Trigger,
     Value,
 )
 from rflow.compiler.types import (
     ANY,
     BOOL,
-    FLOAT,
     STRING,
-    Constant,
     List,
     Map,
     Optional,
     Record,
     Type,
-    Union,
     show_type,
 )
 from rflow.dsl import ast
-from rflow.dsl.ast import Span
-
-Typed = tuple[Expr, Type | None, int]
-"""A lowered expression, its type (None: a mistake in it was reported), its labels."""
-
-FAILED: Typed = (Literal(None), None, 0)
-
-_STATUSES = Union(tuple(Constant(s) for s in ("running", "success", "failed", "cancelled")))
-FIELDS: dict[str, dict[str, Value]] = {
-    "run": {
-        "id": Value(STRING, BOUND),
-        "name": Value(STRING, BOUND | UNTRUSTED),
-        "description": Value(STRING, BOUND | UNTRUSTED),
-        "started": Value(FLOAT, BOUND),
-        "status": Value(_STATUSES, BOUND | LATE),
-        "by": Value(STRING, BOUND),
-        "url": Value(Optional(STRING), BOUND),
-    },
-    "flow": {"name": Value(STRING)},
-    "stage": {"name": Value(STRING), "pipeline": Value(STRING)},
-}
-
-ROOTS = ("args", "secrets", "refs", "let", "run", "flow", "stage", "each", "done")
-_RANK: dict[Section, int] = {"main": 0, "failure": 1, "finally": 2}
-
-
-@dataclass(slots=True)
-class Facts:
-    """What holds where an expression stands: nodes that ran, conditions that were met."""
-
-    ran: set[str] = field(default_factory=set)
-    conditions: set[ast.Expr] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Site:
-    """Where an expression stands.
-
-    `roots` are those that may be read there, None for all; `where` says it in words: "in a
-    trigger". `reads` gathers the members whose values are read. `done` are the outputs that an
-    `undo` sees.
-    """
-
-    section: Section = "main"
-    loops: tuple[Loop, ...] = ()
-    facts: Facts | None = None
-    reads: dict[Member, Span] | None = field(default_factory=dict)
-    roots: tuple[str, ...] | None = None
-    where: str = ""
-    done: dict[str, Value] | None = None
-    undo: bool = False
 
 
 class References:
@@ -101,6 +45,7 @@ class References:
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
         self.report = flow.file.report
+        self.mistakes = Mistakes(flow)
         self.site = Site()
         self.it: list[tuple[Type | None, int]] = []
         self._roots: dict[str | int, Callable[[ast.Path], Typed]] = {
@@ -121,14 +66,14 @@ class References:
         root = path.parts[0]
         read = self._roots.get(root)
         if read is None:
-            return self._no_root(path)
+            return self.mistakes.no_root(path, self.site)
         roots = self.site.roots
         if roots is not None and root not in roots and root != "it":
             if root in ROOTS:
-                return self._misplaced(path)
-            return self._no_root(path)
+                return self.mistakes.misplaced(path, self.site)
+            return self.mistakes.no_root(path, self.site)
         if len(path.parts) < 2 and root != "it":
-            return self._bare(path)
+            return self.mistakes.bare(path)
         return read(path)
 
     # -- roots ---------------------------------------------------------------------------------
@@ -137,28 +82,28 @@ class References:
         name = str(path.parts[1])
         arg = self.flow.args.get(name)
         if arg is None:
-            return self._unknown(path, "argument", list(self.flow.args), "args")
+            return self.mistakes.unknown(path, "argument", list(self.flow.args), "args")
         return self._within(Get("arg", path.parts[1:]), arg.type, arg.labels, path, 2)
 
     def _secret(self, path: ast.Path) -> Typed:
         name = str(path.parts[1])
         if name not in self.flow.secrets:
-            return self._unknown(path, "secret", list(self.flow.secrets), "secrets")
+            return self.mistakes.unknown(path, "secret", list(self.flow.secrets), "secrets")
         return self._within(Get("secret", (name,)), STRING, SECRET, path, 2)
 
     def _let(self, path: ast.Path) -> Typed:
         name = str(path.parts[1])
         let = self.flow.lets.get(name)
         if let is None:
-            return self._unknown(path, "let", list(self.flow.lets), "let")
+            return self.mistakes.unknown(path, "let", list(self.flow.lets), "let")
         if not let.done:  # in a circle of lets, which is reported by itself
             return FAILED
         site = self.site
         if site.roots is not None and let.labels & BOUND and "args" not in site.roots:
-            return self._misplaced(path)
+            return self.mistakes.misplaced(path, self.site)
         if site.undo and let.deps:
             member = next(iter(let.deps))
-            return self._not_in_undo(path, f"`let.{name}` reads {member.word}")
+            return self.mistakes.not_in_undo(path, f"`let.{name}` reads {member.word}")
         type_ = let.type
         if let.deps:
             type_ = self._let_now(let, path)
@@ -172,7 +117,7 @@ class References:
         for member in let.deps:
             if not self._reach(member, path):
                 return None
-            if _RANK[member.section] < _RANK[site.section] and not self._surely_ran(member):
+            if RANK[member.section] < RANK[site.section] and not self._surely_ran(member):
                 missing = True
             for loop in member.loops:
                 if loop in site.loops:
@@ -193,7 +138,7 @@ class References:
         root, name = str(path.parts[0]), str(path.parts[1])
         value = FIELDS[root].get(name)
         if value is None:
-            return self._no_output(path, 1, f"`{root}`", list(FIELDS[root]))
+            return self.mistakes.no_output(path, 1, f"`{root}`", list(FIELDS[root]))
         if self.flow.webhook is None and value.labels & UNTRUSTED:
             value = Value(value.type, value.labels & ~UNTRUSTED)
         get = Get(root, path.parts[1:])  # type: ignore[arg-type]
@@ -244,7 +189,7 @@ class References:
             return FAILED
         value = outputs.get(str(path.parts[1]))
         if value is None:
-            return self._no_output(path, 1, "`done`", list(outputs))
+            return self.mistakes.no_output(path, 1, "`done`", list(outputs))
         return self._within(
             Get("done", path.parts[1:]), value.type, value.labels | BOUND | LATE, path, 2
         )
@@ -273,7 +218,9 @@ class References:
         trigger = self.flow.triggers.get(name)
         if trigger is not None:
             return self._trigger(trigger, name, path)
-        return self._unknown(path, "node", [*self.flow.members, *self.flow.triggers], "refs")
+        return self.mistakes.unknown(
+            path, "node", [*self.flow.members, *self.flow.triggers], "refs"
+        )
 
     def _fired(self, path: ast.Path) -> Typed:
         name = self.flow.git_trigger
@@ -295,17 +242,17 @@ class References:
         if fields is None:
             return FAILED
         if len(path.parts) < 3:
-            return self._which_output(path, name, list(fields))
+            return self.mistakes.which_output(path, name, list(fields))
         value = fields.get(str(path.parts[2]))
         if value is None:
-            return self._no_output(path, 2, f"trigger `{name}`", list(fields))
+            return self.mistakes.no_output(path, 2, f"trigger `{name}`", list(fields))
         return self._within(
             Get("trigger", (name, *path.parts[2:])), value.type, value.labels | BOUND, path, 3
         )
 
     def _member(self, member: Member, path: ast.Path) -> Typed:
         if self.site.undo:
-            return self._not_in_undo(path, f"it reads {member.word}")
+            return self.mistakes.not_in_undo(path, f"it reads {member.word}")
         if member.kind == "group":
             self.report.error(
                 codes.UNKNOWN_OUTPUT,
@@ -319,14 +266,14 @@ class References:
         if member.outputs is None:  # its kind or its flow is not known
             return FAILED
         if len(path.parts) < 3:
-            return self._which_output(path, member.name, [*member.outputs, "ran"])
+            return self.mistakes.which_output(path, member.name, [*member.outputs, "ran"])
         output = path.parts[2]
         outside = any(loop not in self.site.loops for loop in member.loops)
         if output == "ran":
             return self._ran(member, path, outside)
         value = member.outputs.get(str(output))
         if value is None:
-            return self._no_output(path, 2, member.word, [*member.outputs, "ran"])
+            return self.mistakes.no_output(path, 2, member.word, [*member.outputs, "ran"])
         labels = value.labels | BOUND | LATE
         if outside:
             whole = (
@@ -354,7 +301,7 @@ class References:
             )
             return FAILED
         if len(path.parts) > 3:
-            return self._no_output(path, 3, "a bool", [])
+            return self.mistakes.no_output(path, 3, "a bool", [])
         if member.kind == "use":
             return Get("value", (f"{member.name}.ran",)), BOOL, BOUND | LATE
         return Get("ran", (member.name,)), BOOL, BOUND | LATE
@@ -362,7 +309,7 @@ class References:
     def _reach(self, member: Member, path: ast.Path) -> bool:
         """Note that the member is read; False if it comes too late for that."""
         site = self.site
-        if _RANK[member.section] > _RANK[site.section]:
+        if RANK[member.section] > RANK[site.section]:
             section = "on failure" if member.section == "failure" else "finally"
             self.report.error(
                 codes.LATER_SECTION,
@@ -418,7 +365,7 @@ class References:
                     found = next((t for n, t in fields if n == part), None)
                     if found is None:
                         names = [name for name, _ in fields]
-                        self._no_output(path, index, f"`{show_type(type_)}`", names)
+                        self.mistakes.no_output(path, index, f"`{show_type(type_)}`", names)
                         return None
                     type_ = found
                 case Map(item):
@@ -428,147 +375,12 @@ class References:
                 case _ if type_ == ANY:
                     missing = True
                 case _:
-                    self._no_output(path, index, f"a `{show_type(type_)}`", [])
+                    self.mistakes.no_output(path, index, f"a `{show_type(type_)}`", [])
                     return None
         if type_ is None:
             return None
         return Optional(_present(type_)) if missing else type_
 
-    # -- mistakes ------------------------------------------------------------------------------
-
-    def _no_root(self, path: ast.Path) -> Typed:
-        self.flow.broken = True
-        word = str(path.parts[0])
-        shown = ".".join(str(part) for part in path.parts)
-        found = [
-            root
-            for root, names in (
-                ("args", self.flow.args),
-                ("refs", self.flow.members),
-                ("refs", self.flow.triggers),
-                ("let", self.flow.lets),
-                ("secrets", self.flow.secrets),
-            )
-            if word in names
-        ]
-        if not found and any(loop.tree.name.text == word for loop in self.site.loops):
-            found = ["each"]
-        if found:
-            self.report.error(
-                codes.UNKNOWN_ROOT,
-                path.span,
-                f"`{shown}` does not say where to look for `{word}`",
-                suggestion=f"{found[0]}.{shown}",
-            )
-            return FAILED
-        from rflow.dsl.diagnostics import closest
-
-        plural = {"arg": "args", "ref": "refs", "secret": "secrets", "lets": "let"}
-        meant = plural.get(word) or closest(word, ROOTS)
-        self.report.error(
-            codes.UNKNOWN_ROOT,
-            path.span,
-            f"`{word}` is nothing that can be read",
-            help=None if meant else f"a path begins with {listed(list(ROOTS), 9)}",
-            suggestion=meant and ".".join([meant, *(str(part) for part in path.parts[1:])]),
-        )
-        return FAILED
-
-    def _misplaced(self, path: ast.Path) -> Typed:
-        shown = ".".join(str(part) for part in path.parts)
-        self.report.error(
-            codes.NOT_HERE,
-            path.span,
-            f"`{shown}` cannot be read {self.site.where}",
-            help=codes.WHY_NOT.get(self.site.where),
-        )
-        return FAILED
-
-    def _bare(self, path: ast.Path) -> Typed:
-        root = str(path.parts[0])
-        self.report.error(
-            codes.UNKNOWN_OUTPUT,
-            path.span,
-            f"`{root}` needs a name behind it: `{root}.NAME`",
-        )
-        return FAILED
-
-    def _which_output(self, path: ast.Path, name: str, outputs: list[str]) -> Typed:
-        self.report.error(
-            codes.UNKNOWN_OUTPUT,
-            path.span,
-            f"`refs.{name}` does not say which of its values is meant",
-            help=f"there are {listed(outputs)}",
-        )
-        return FAILED
-
-    def _no_output(self, path: ast.Path, index: int, of: str, known: list[str]) -> Typed:
-        word = str(path.parts[index])
-        said = f"there are {listed(known)}" if known else None
-        self.report.unknown(
-            codes.UNKNOWN_OUTPUT, path.span, word, f"{of} has no `{word}`", known, help=said
-        )
-        return FAILED
-
-    def _unknown(self, path: ast.Path, noun: str, known: list[str], root: str) -> Typed:
-        self.flow.broken = self.flow.broken or root in ("refs", "let")
-        word = str(path.parts[1])
-        elsewhere: dict[str, Mapping[str, object]] = {
-            "args": self.flow.args,
-            "refs": self.flow.members,
-            "let": self.flow.lets,
-            "secrets": self.flow.secrets,
-        }
-        if not self.report.perhaps_declared(word):
-            for other, names in elsewhere.items():
-                if other != root and word in names:
-                    rest = ".".join(str(part) for part in path.parts[1:])
-                    self.report.error(
-                        codes.UNKNOWN_NAME,
-                        path.span,
-                        f"there is no {noun} `{word}`",
-                        suggestion=f"{other}.{rest}",
-                    )
-                    return FAILED
-        said = f"there are {listed(known)}" if known else None
-        self.report.unknown(
-            codes.UNKNOWN_NAME, path.span, word, f"there is no {noun} `{word}`", known, help=said
-        )
-        return FAILED
-
-    def _not_in_undo(self, path: ast.Path, why: str) -> Typed:
-        self.report.error(
-            codes.UNDO_READS,
-            path.span,
-            f"an `undo` cannot count on this: {why}",
-            help="an `undo` reads `done` (what its own node put out), `args`, `secrets`, `each`, "
-            "`run`, `flow`, `stage`, triggers and lets of these",
-        )
-        return FAILED
-
 
 def _present(type_: Type) -> Type:
     return type_.item if isinstance(type_, Optional) else type_
-
-
-def facts_of(
-    conditions: tuple[ast.Expr, ...] | list[ast.Expr], flow: Flow, base: Facts | None = None
-) -> Facts | None:
-    """What is known where these conditions hold, beside what was known before."""
-    if not conditions:
-        return base
-    facts = Facts(set(base.ran), set(base.conditions)) if base is not None else Facts()
-    stack = [part for condition in conditions for part in conjuncts(condition)]
-    while stack:
-        part = stack.pop()
-        if part in facts.conditions:
-            continue
-        facts.conditions.add(part)
-        if isinstance(part, ast.Ref) and not part.filters and isinstance(part.head, ast.Path):
-            parts = part.head.parts
-            if len(parts) == 3 and parts[0] == "refs" and parts[2] == "ran":
-                facts.ran.add(str(parts[1]))
-                member = flow.members.get(str(parts[1]))
-                if member is not None and not member.loops:
-                    stack.extend(member.conditions)
-    return facts

@@ -110,7 +110,7 @@ class Uses:
                 self.inputs.unknown(item.name, f"the flow `{used.name}`", used.args)
                 continue
             if name in seen:
-                self.lowering.twice(item.name, "argument", seen[name])
+                self.lowering.misfits.twice(item.name, "argument", seen[name])
                 continue
             seen[name] = item.name.span
             if arg.type is None:
