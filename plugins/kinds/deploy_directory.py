@@ -17,8 +17,8 @@ from rflow.plugins import (
     TakesSecret,
     Trusted,
 )
-from rflow.plugins.kinds.http import Probe
-from rflow.plugins.kinds.places import before_of_run, ended, note_end, pause
+from rflow.plugins.kinds.http import Probe, unless_ended
+from rflow.plugins.kinds.places import before_of_run, ended, note_end
 from rflow.plugins.kinds.releases import Releases
 from rflow.plugins.kinds.sh import SHELL, run_script
 
@@ -131,8 +131,10 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
         if self.restart is not None:
             run_script(ctx, self.restart, SHELL, None, {}, name="restart")
         if self.health is not None:
-            probe = Probe(self.health, expect=self.health_expect)
-            probe.until(self.health_within, pause=lambda s: pause(ctx, s), log=ctx.log)
+            import asyncio
+
+            answer = Probe(self.health, self.health_expect).until(self.health_within, ctx.log)
+            asyncio.run(unless_ended(ctx, answer))
 
     def _releases(self, ctx: Context) -> Releases:
         return Releases(ctx.directory / self.target)

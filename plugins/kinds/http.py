@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from rflow.plugins import Context, Doc, Duration, Node, NodeError, TakesSecret, Trusted
-from rflow.plugins.kinds.places import pause
 
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
 _TRY_S = 10.0
 _LARGEST = 1_000_000
 _RETRY = (408, 425, 429)
@@ -25,17 +29,17 @@ class Probe:
     method: str = "GET"
     headers: dict[str, str] = field(default_factory=dict)
 
-    def until(
-        self, within: float, *, pause: Callable[[float], None], log: Callable[[str], None]
-    ) -> tuple[int, float]:
+    async def until(self, within: float, log: Callable[[str], None]) -> tuple[int, float]:
         """Asks until the answer is right; the status and how long the last request took.
         NodeError with what was wrong with the last answer, when the time is over."""
+        from asyncio import sleep
+
         end = time.monotonic() + within
         delay, tries, told = 0.1, 0, ""
         while True:
             tries += 1
             began = time.monotonic()
-            status, wrong = self._ask(max(min(_TRY_S, end - began), 1.0))
+            status, wrong = await self._ask(max(min(_TRY_S, end - began), 1.0))
             now = time.monotonic()
             if not wrong:
                 return status, now - began
@@ -45,26 +49,30 @@ class Probe:
             if wrong != told:
                 log(f"{_shown(self.url)} {wrong}; trying again")
                 told = wrong
-            pause(delay)
+            await sleep(delay)
             delay = min(delay * 2, 2.0)
 
-    def _ask(self, timeout_s: float) -> tuple[int, str]:
+    async def _ask(self, timeout_s: float) -> tuple[int, str]:
         """The status, and what is wrong with the answer (nothing: empty)."""
+        import asyncio
+
         import httpx
 
         try:
-            with httpx.stream(
-                self.method, self.url, headers=self.headers, timeout=timeout_s
-            ) as answer:
+            async with (
+                asyncio.timeout(timeout_s),
+                _client(self.url, timeout_s) as client,
+                client.stream(self.method, self.url, headers=self.headers) as answer,
+            ):
                 status = answer.status_code
                 if status != self.expect:
                     return status, f"answered {status}, not {self.expect}"
-                if self.contains is not None and self.contains not in _read(answer):
+                if self.contains is not None and self.contains not in await _read(answer):
                     return status, f"answered {status} without the text {self.contains!r}"
                 return status, ""
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
             raise NodeError(f"{_shown(self.url)} is no address: {error}", retry=False) from None
-        except httpx.TimeoutException:
+        except (httpx.TimeoutException, TimeoutError):
             return 0, f"did not answer within {timeout_s:.0f} s"
         except httpx.HTTPError as error:
             return 0, f"cannot be reached: {error or type(error).__name__}"
@@ -90,9 +98,9 @@ class Check(Node, kind="http.check"):
         status: Annotated[int, Doc("The status it answered with.")]
         took: Annotated[Duration, Doc("How long the answer took.")]
 
-    def run(self, ctx: Context) -> Outputs:
+    async def run(self, ctx: Context) -> Outputs:
         probe = Probe(self.url, self.expect, self.contains, self.method, self.headers)
-        status, took = probe.until(self.within, pause=lambda s: pause(ctx, s), log=ctx.log)
+        status, took = await unless_ended(ctx, probe.until(self.within, ctx.log))
         ctx.log(f"{_shown(self.url)} answered {status}")
         return self.Outputs(status, round(took, 3))
 
@@ -117,7 +125,7 @@ class Webhook(Node, kind="message.webhook"):
     class Outputs:
         status: Annotated[int, Doc("The status it was answered with.")]
 
-    def run(self, ctx: Context) -> Outputs:
+    async def run(self, ctx: Context) -> Outputs:
         import httpx
 
         if self.text is None and self.body is None:
@@ -125,10 +133,16 @@ class Webhook(Node, kind="message.webhook"):
         text = {} if self.text is None else {"text": self.text}
         headers = {"Idempotency-Key": ctx.key, "User-Agent": "rflow", **self.headers}
         try:
-            answer = httpx.post(
-                self.url, json={**text, **(self.body or {})}, headers=headers, timeout=_TRY_S
-            )
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
+            async with _client(self.url, _TRY_S) as client:
+                content = {**text, **(self.body or {})}
+                sent = client.post(self.url, json=content, headers=headers)
+                answer = await unless_ended(ctx, sent)
+        except (
+            httpx.InvalidURL,
+            httpx.UnsupportedProtocol,
+            httpx.LocalProtocolError,
+            ValueError,
+        ):
             raise NodeError("`url` is no web address, or a header is none", retry=False) from None
         except httpx.HTTPError as error:
             raise NodeError(
@@ -142,20 +156,45 @@ class Webhook(Node, kind="message.webhook"):
         return self.Outputs(status)
 
 
-def _read(answer: Any) -> str:
+def _client(url: str, timeout_s: float) -> httpx.AsyncClient:
+    """A client for one address. What runs on this machine is never asked through a proxy, and
+    certificates, which take a while to load, are loaded only where they are looked at."""
+    import httpx
+
+    here = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    secure = not url.lower().startswith("http:")
+    return httpx.AsyncClient(timeout=timeout_s, trust_env=not here, verify=secure)
+
+
+async def unless_ended(ctx: Context, work: Awaitable[T]) -> T:
+    """What the work gives; NodeError as soon as the attempt is to end."""
+    import asyncio
+
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=0.05))[0]:
+            if ctx.cancelled():
+                raise NodeError("it was ended while it waited for an answer", retry=False)
+        return task.result()
+    finally:
+        task.cancel()
+
+
+async def _read(answer: Any) -> str:
     """The text of an answer, up to a million bytes."""
     content = b""
-    for part in answer.iter_bytes():
+    async for part in answer.aiter_bytes():
         content += part
         if len(content) > _LARGEST:
             break
-    return content[:_LARGEST].decode(answer.encoding or "utf-8", "replace")
+    try:
+        return content[:_LARGEST].decode(answer.encoding or "utf-8", "replace")
+    except LookupError:  # the answer names an encoding that nobody knows
+        return content[:_LARGEST].decode("utf-8", "replace")
 
 
 def _shown(url: str) -> str:
     """The address as far as it is no secret: without user, path and query."""
-    from urllib.parse import urlsplit
-
     try:
         parts = urlsplit(url)
         host = parts.hostname or "the address"

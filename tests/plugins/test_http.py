@@ -37,7 +37,7 @@ def test_it_asks_until_the_answer_is_right(ctx: LocalContext, server: Any) -> No
 def test_it_can_be_ended(ctx: LocalContext, server: Any) -> None:
     server.answers = [(503, "")]
     server.on_request = ctx.cancel
-    with pytest.raises(NodeError, match="ended while it waited"):
+    with pytest.raises(NodeError, match="ended while it waited for an answer"):
         run_node(Check(server.url, within=3600.0), ctx)
 
 
@@ -47,7 +47,7 @@ def test_nobody_answers(ctx: LocalContext) -> None:
     assert caught.value.retry
 
 
-@pytest.mark.parametrize("url", ["no address", "ftp://example.com", ""])
+@pytest.mark.parametrize("url", ["no address", "ftp://example.com", "http://[x", ""])
 def test_no_address(ctx: LocalContext, url: str) -> None:
     with pytest.raises(NodeError, match="no address") as caught:
         run_node(Check(url), ctx)
@@ -94,6 +94,13 @@ def test_the_address_is_never_told(ctx: LocalContext, url: str, message: str) ->
         run_node(Webhook(url, "x"), ctx)
     assert "hidden" not in str(caught.value)
     assert "hidden" not in " ".join(ctx.lines)
+
+
+def test_this_machine_is_not_asked_through_a_proxy(
+    ctx: LocalContext, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert run_node(Check(server.url), ctx).status == 200
 
 
 def test_nothing_to_send(ctx: LocalContext, server: Any) -> None:
