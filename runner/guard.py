@@ -29,9 +29,10 @@ VARIABLE = "RFLOW_GUARD"
 class Guard:
     """One for a process of the runner, whatever the number of its runs. For all threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, grace_s: float = GRACE_S) -> None:
         """`folder` is `StateDir.guards`. Nothing is started or written before `enter`."""
         self._folder = folder
+        self._grace_s = grace_s
         self._id = os.urandom(10).hex()
         self._mutex = threading.Lock()
         self._file: int | None = None
@@ -102,7 +103,15 @@ class Guard:
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             self._process = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", guard_process.__file__, str(path), f"{self._id}-"],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    guard_process.__file__,
+                    str(path),
+                    f"{self._id}-",
+                    str(self._grace_s),
+                ],
                 {},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, reading, 0),

@@ -110,17 +110,17 @@ def _wait(fds: list[int], kill_at: float) -> None:
         os.close(fd)
 
 
-def main(path: str, mark: str) -> None:
+def main(path: str, mark: str, grace_s: float) -> None:
     """Wait for the end of the runner, then end what it left behind."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     while os.read(0, 64):
         pass
-    end_marked(mark.encode(), live_serials(path))
+    end_marked(mark.encode(), live_serials(path), grace_s)
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))

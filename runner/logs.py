@@ -137,9 +137,11 @@ class Log:
         try:
             if self._fd is None:
                 make_folder(self._path.parent)
-                flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+                flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o600)
                 self._size = os.fstat(self._fd).st_size
+                if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
+                    data = b"\n" + data  # a crash cut the last line off
             written = os.write(self._fd, data)
             if written < len(data):
                 os.ftruncate(self._fd, self._size)

@@ -27,6 +27,9 @@ from rflow.runner import guard_process
 from rflow.runner.guard import VARIABLE
 from rflow.runner.guard_process import GRACE_S
 
+LINGER_S = 0.25
+"""How long the end of the output is waited for when the program itself has ended."""
+
 _CHUNK = 1 << 16
 _PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
@@ -258,9 +261,23 @@ class _Program:
                 kill_at = time.monotonic() + guard_process.AGAIN_S
             if kill_at is not None and not running and not self._others:
                 self._look()
-        for fd in list(self._takes):
-            while self._read(fd):
-                pass
+        self._drain()
+
+    def _drain(self) -> None:
+        """Read what is left. Something in the background may be about to close its end; what
+        keeps it open is not waited for."""
+        until = time.monotonic() + LINGER_S
+        while True:
+            for fd in list(self._takes):
+                while self._read(fd):
+                    pass
+            left = until - time.monotonic()
+            if not self._takes or left <= 0:
+                return
+            poller = select.poll()
+            for fd in self._takes:
+                poller.register(fd, select.POLLIN)
+            poller.poll(left * 1000 + 1)
 
     @property
     def left_running(self) -> bool:
