@@ -70,7 +70,16 @@ def open_state(state: str | None, flow_file: Path | None = None, host: Any = Non
     from rflow.runner.service import Service
 
     plugins: Any = host or _Later()
-    return Service.open(place.root, plugins, create=flow_file is not None)
+    service = Service.open(place.root, plugins, create=flow_file is not None)
+    service.compile_again = _compile_again
+    return service
+
+
+def _compile_again(plan: Any, flow: str) -> Any:
+    from rflow.cli.again import compile_again
+    from rflow.cli.flows import Kinds
+
+    return compile_again(Kinds(), plan, flow)
 
 
 def find_run(service: Service, text: str | None, **filters: Any) -> str:

@@ -24,6 +24,7 @@ from rflow.runner import events as ev
 from rflow.runner import prepare as preparing
 from rflow.runner import refusals
 from rflow.runner.asking import Asking
+from rflow.runner.children import ID_LENGTH, LETTERS, CompileAgain, start_child
 from rflow.runner.drive import POLL_S, Driver
 from rflow.runner.events import Reason, Record
 from rflow.runner.journal import RunSummary, Stale
@@ -34,9 +35,6 @@ from rflow.runner.refusals import Refused
 from rflow.runner.secrets import Key
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
-
-_LETTERS = "abcdefghjkmnpqrstvwxyz23456789"
-_ID_LENGTH = 8
 
 
 class WallClock:
@@ -67,7 +65,8 @@ class Stop:
 class Service(Asking):
     """The runner on one state folder. For one thread."""
 
-    start_run: StartRun | None = None
+    compile_again: CompileAgain | None = None
+    """How `flow.run` gets the plan of another flow of a run's source."""
 
     @classmethod
     def open(cls, state: Path, host: Host, *, create: bool = True) -> Service:
@@ -114,9 +113,11 @@ class Service(Asking):
             text=text,
         )
 
-    def create(self, prepared: Prepared, *, rerun_of: str | None = None) -> str:
+    def create(
+        self, prepared: Prepared, *, rerun_of: str | None = None, run: str | None = None
+    ) -> str:
         """Create the run; its id. StateError where the flow's concurrency refuses it."""
-        run = "".join(random.choice(_LETTERS) for _ in range(_ID_LENGTH))
+        run = run or "".join(random.choice(LETTERS) for _ in range(ID_LENGTH))
         plan = prepared.plan
         key = Key(self.state.key)
         sealed = {
@@ -277,7 +278,7 @@ class Service(Asking):
             plan=plan,
             secrets=values,
             previous_guard=state.guard,
-            start_run=self.start_run,
+            start_run=self._starter(state.created, plan),
         )
 
         def told(record: Record) -> None:
@@ -300,6 +301,20 @@ class Service(Asking):
             self._loop(driver, stop, until)
         finally:
             dispatcher.close()
+
+    def _starter(self, parent: ev.RunCreated, plan: Plan) -> StartRun | None:
+        compile_again = self.compile_again
+        if compile_again is None:
+            return None
+
+        def start(flow: str, args: dict[str, Json], key: str) -> str:
+            service = Service(self.state, SqliteJournal(self.state), self.host)
+            try:
+                return start_child(service, compile_again, parent, plan, flow, args, key)
+            finally:
+                service.close()
+
+        return start
 
     def _loop(self, driver: Driver, stop: Stop, until: Literal["end", "wait"]) -> None:
         def leave() -> bool:
