@@ -11,6 +11,7 @@ import click
 from rflow.cli import cache
 from rflow.cli.cells import wrap
 from rflow.cli.command import app, command, format_option
+from rflow.cli.complete import files_type
 from rflow.cli.entry import PROBLEMS
 from rflow.cli.failure import Failure
 from rflow.cli.files import Unreadable
@@ -28,7 +29,7 @@ rflow check --format sarif *.rflow > rflow.sarif
 
 
 @command("check", example=EXAMPLE)
-@click.argument("files", metavar="FILE...", nargs=-1)
+@click.argument("files", metavar="FILE...", type=files_type, nargs=-1)
 @format_option("text", "json", "sarif", "github")
 def check(files: tuple[str, ...], form: str) -> int:
     """Find all mistakes of flows, without running anything.

@@ -6,7 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from rflow.cli import terminal
 from rflow.cli.command import app, command, note
+from rflow.cli.complete import file_argument, flow_argument
 from rflow.cli.flows import Flows, flows_of
 from rflow.cli.writing import write_file
 
@@ -30,8 +32,8 @@ output_option = click.option(
 
 
 @command("compile", example=EXAMPLE)
-@click.argument("file")
-@click.argument("flow", required=False)
+@file_argument
+@flow_argument
 @output_option
 @click.option(
     "--format",
@@ -50,8 +52,8 @@ def compile_flow(file: str, flow: str | None, output: str | None, form: str | No
 
 
 @command("graph", example=GRAPH_EXAMPLE)
-@click.argument("file")
-@click.argument("flow", required=False)
+@file_argument
+@flow_argument
 @output_option
 @click.option(
     "--format",
@@ -92,7 +94,7 @@ def _emit(flows: Flows, flow: str | None, form: str, output: str | None) -> None
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
-    if form == "json" and not data.endswith(b"\n"):
+    if form == "json" and terminal.is_terminal(sys.stdout):
         sys.stdout.buffer.write(b"\n")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 from rflow.cli.cells import clean
 from rflow.cli.command import command, note, say
+from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ reason_option = click.option("--reason", default="", help="Why; it is kept with 
 
 
 @command("approve", example=APPROVE_EXAMPLE)
-@click.argument("run", required=False)
-@click.argument("node", required=False)
+@run_argument
+@node_argument
 @as_option
 @reason_option
 @state_option
@@ -41,8 +42,8 @@ def approve(
 
 
 @command("reject", example=REJECT_EXAMPLE)
-@click.argument("run", required=False)
-@click.argument("node", required=False)
+@run_argument
+@node_argument
 @as_option
 @reason_option
 @state_option
@@ -78,7 +79,7 @@ def _mention_driver(service: Service, run: str) -> None:
 
 
 @command("cancel", example=CANCEL_EXAMPLE)
-@click.argument("run", required=False)
+@run_argument
 @click.option("--rollback", is_flag=True, help="Undo what the run did.")
 @as_option
 @reason_option

@@ -6,6 +6,7 @@ import sys
 
 import click
 from rflow.cli.command import app, command, note, say
+from rflow.cli.complete import files_type
 from rflow.cli.entry import PROBLEMS
 from rflow.cli.failure import Problems
 from rflow.cli.files import Content, Unreadable, read_file, read_stdin
@@ -21,7 +22,7 @@ rflow fmt - < release.rflow      standard input to standard output
 
 
 @command("fmt", example=EXAMPLE)
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=files_type, nargs=-1, required=True)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print the difference.")
 def fmt(files: tuple[str, ...], check: bool, diff: bool) -> int:

@@ -13,6 +13,7 @@ import click
 from rflow.cli import times
 from rflow.cli.cells import clean, clean_log
 from rflow.cli.command import app, command, format_option
+from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.failure import Failure
 from rflow.cli.target import find_run, open_state, state_option
 
@@ -41,8 +42,8 @@ class Said(NamedTuple):
 
 
 @command("logs", example=EXAMPLE)
-@click.argument("run", required=False)
-@click.argument("node", required=False)
+@run_argument
+@node_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
 @click.option("--attempt", type=click.IntRange(1), help="Only this attempt of the node.")
 @click.option("-t", "--times", "with_times", is_flag=True, help="Show when each line was written.")

@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 from rflow.cli.command import command, format_option, note, say
+from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
 
@@ -19,7 +20,7 @@ rflow resume 7k2m --done deploy  it had taken effect
 
 
 @command("resume", example=EXAMPLE)
-@click.argument("run", required=False)
+@run_argument
 @click.option("--redo", metavar="NODE", multiple=True, help="Its last attempt is to run again.")
 @click.option("--done", metavar="NODE", multiple=True, help="Its last attempt took effect.")
 @click.option("--fail", metavar="NODE", multiple=True, help="Its last attempt failed.")

@@ -9,6 +9,7 @@ import click
 from rflow.cli import terminal
 from rflow.cli.cells import wrap
 from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
 from rflow.cli.run import dotted
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
@@ -33,7 +34,7 @@ parallel_option = click.option(
 
 
 @command("retry", example=RETRY_EXAMPLE)
-@click.argument("run", required=False)
+@run_argument
 @click.option("--from", "start", metavar="NODE", help="Run this node and all behind it again.")
 @click.option(
     "--set",
@@ -81,7 +82,7 @@ def retry(
 
 
 @command("rerun", example=RERUN_EXAMPLE)
-@click.argument("run", required=False)
+@run_argument
 @yes_option
 @detach_option
 @parallel_option

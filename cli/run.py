@@ -11,6 +11,7 @@ from rflow.cli import terminal
 from rflow.cli.cells import clean
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.compile import waves
+from rflow.cli.complete import file_argument, flow_argument
 from rflow.cli.failure import Failure
 from rflow.cli.files import Unreadable, read_file, read_stdin
 from rflow.cli.flows import Flows, flows_of
@@ -29,8 +30,8 @@ rflow run release.rflow --set web.target=/srv/other --detach --yes
 
 
 @command("run", example=EXAMPLE)
-@click.argument("file")
-@click.argument("flow", required=False)
+@file_argument
+@flow_argument
 @click.option("--arg", "args", metavar="NAME=VALUE", multiple=True, help="An argument of the flow.")
 @click.option(
     "--arg-file",

@@ -10,6 +10,7 @@ import click
 from rflow.cli import times
 from rflow.cli.cells import clean
 from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
 from rflow.cli.status import sign, word
 from rflow.cli.table import Column, lay_out
@@ -113,7 +114,7 @@ def as_json(run: RunSummary) -> dict[str, Any]:
 
 
 @command("rename", example='rflow rename 7k2m --name "v1.4" --description "the spring release"')
-@click.argument("run", required=False)
+@run_argument
 @click.option("--name", help="Its new name.")
 @click.option("--description", help="Its new description.")
 @as_option

@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
 from rflow.cli import narration, times
 from rflow.cli.cells import clean, clean_lines, clean_log, fit, wrap
 from rflow.cli.command import App, app, command, format_option, say
+from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.picture import answer_of, board_from
 from rflow.cli.status import sign, word
 from rflow.cli.target import find_run, open_state, state_option
@@ -33,8 +33,8 @@ rflow show 7k2m migrate  one node: code, inputs, response, retries, log
 
 
 @command("show", example=EXAMPLE)
-@click.argument("run", required=False)
-@click.argument("node", required=False)
+@run_argument
+@node_argument
 @format_option()
 @state_option
 def show(run: str | None, node: str | None, form: str, state: str | None) -> int:

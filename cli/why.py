@@ -6,10 +6,10 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-import click
 from rflow.cli import times
 from rflow.cli.cells import clean, wrap
 from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.show import with_iso
 from rflow.cli.target import find_run, open_state, state_option
 
@@ -23,8 +23,8 @@ rflow why 7k2m deploy   why a node did not start, was skipped, waits …
 
 
 @command("why", example=EXAMPLE)
-@click.argument("run", required=False)
-@click.argument("node", required=False)
+@run_argument
+@node_argument
 @format_option()
 @state_option
 def why(run: str | None, node: str | None, form: str, state: str | None) -> int:
