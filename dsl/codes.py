@@ -9,6 +9,7 @@ from rflow.dsl import (
     slips_entry,
     slips_file,
     slips_header,
+    slips_string,
     slips_text,
     slips_value,
 )
@@ -23,6 +24,7 @@ def all_codes() -> dict[str, Code]:
         slips_entry,
         slips_file,
         slips_header,
+        slips_string,
         slips_text,
         slips_value,
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from rflow.dsl import ast
 from rflow.dsl.build import Builder, comment
-from rflow.dsl.diagnostics import Diagnostic, Source
+from rflow.dsl.diagnostics import Diagnostic, Source, sort
 from rflow.dsl.strings import BadLiteral
 from rflow.grammar.tables import (
     ACTIONS,
@@ -32,6 +32,8 @@ from rflow.grammar.tables import (
 
 TOKENS = re.compile(PATTERN)
 NAME = SYMBOLS.index("NAME")
+VERSION = 1
+"""The version of the language."""
 STACK_MAX = 100
 """A stack this low cannot hold more than 100 levels of nesting; above, `recover` counts them."""
 
@@ -47,13 +49,19 @@ def parse(source: Source) -> tuple[ast.Module | None, list[Diagnostic]]:
 
     With mistakes, the tree holds what could be read; it is None where nothing could.
     """
+    module: ast.Module | None
+    found: list[Diagnostic] = []
     try:
-        return parse_fast(source.text), []
+        module = parse_fast(source.text)
     except (NotParsed, BadLiteral):
-        pass
-    from rflow.dsl.recover import parse_slowly
+        from rflow.dsl.recover import parse_slowly
 
-    return parse_slowly(source)
+        module, found = parse_slowly(source)
+    if module is not None and ("${" in source.text or "{{" in source.text):
+        from rflow.dsl.slips_string import foreign_references
+
+        found = sort([*found, *foreign_references(source, module)])
+    return module, found
 
 
 def parse_fast(text: str) -> ast.Module:
@@ -63,7 +71,10 @@ def parse_fast(text: str) -> ast.Module:
         gc.disable()  # a tree has no cycles: looking for some would take half the time
     try:
         builder = FastBuilder(text)
-        module: ast.Module = run(builder, "file", 0, len(text))
+        at = 1 if text.startswith("\ufeff") else 0
+        module: ast.Module = run(builder, "file", at, len(text))
+        if module.version != VERSION:
+            raise NotParsed
         return finish(builder, module)
     finally:
         if pause:

@@ -14,11 +14,11 @@ from typing import Any
 from rflow.dsl import ast, slips
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, sort
 from rflow.dsl.lexing import ID, Lexer, Token
-from rflow.dsl.parse import finish
+from rflow.dsl.parse import VERSION, finish
 from rflow.dsl.situation import PLACES, Open, Situation, Slip
 from rflow.dsl.slips_depth import RF129
 from rflow.dsl.slips_entry import RF102, RF137, last_resort
-from rflow.dsl.slips_file import VERSION, version_line
+from rflow.dsl.slips_file import version_line
 from rflow.dsl.slow_builder import SlowBuilder
 from rflow.grammar.tables import ACTIONS, ENDS, KEYWORDS, RULES, STARTS, SYMBOLS
 
@@ -123,6 +123,8 @@ class Reader:
         count = version_line(first, second, self.source.text, self.report)
         for _ in range(count):
             self.previous = self.ahead.popleft()
+        if not count:
+            self.blamed.add(first.start)
         whole = (0, 0) if not count else first.span
         number = second if count == 2 and second.kind == ID["INT"] else None
         self._shift(Token(ID["RFLOW"], *whole, True, 0), ID["RFLOW"])
@@ -190,6 +192,10 @@ class Reader:
         if token.word:
             self.builder.words[token.span] = token.word
         self._push(action, kind, token.span, token)
+        if kind in _CLOSING:  # what is closed is whole: leaving it later must not open it again
+            following = next(iter(ACTIONS[action].values()))
+            if following < 0:
+                self._reduce_once(following)
 
     def _push(self, state: int, symbol: int, value: Any, token: Token | None) -> None:
         self.states.append(state)
@@ -204,11 +210,14 @@ class Reader:
     def _reduce(self, kind: int) -> None:
         """Complete the rules that are complete if a token of this kind comes next."""
         while (action := ACTIONS[self.states[-1]].get(kind, 0)) < 0:
-            symbol, size, method = self.rules[~action]
-            first = next((t for t in self.tokens[len(self.tokens) - size :] if t), None)
-            value = method(self.values[len(self.values) - size :])
-            self._pop(size)
-            self._push(ACTIONS[self.states[-1]][symbol], symbol, value, first)
+            self._reduce_once(action)
+
+    def _reduce_once(self, action: int) -> None:
+        symbol, size, method = self.rules[~action]
+        first = next((t for t in self.tokens[len(self.tokens) - size :] if t), None)
+        value = method(self.values[len(self.values) - size :])
+        self._pop(size)
+        self._push(ACTIONS[self.states[-1]][symbol], symbol, value, first)
 
     def _open(self, token: Token) -> None:
         place = ""
@@ -219,8 +228,7 @@ class Reader:
                 SYMBOLS[self.symbols[-1]] not in ("after", "for", "word", "ROLLBACK")
             ):
                 place = "map"
-        self.opens.append(Open(token, place))
-        if len(self.opens) > NESTING_MAX or len(self.states) > STACK_MAX:
+        if len(self.opens) >= NESTING_MAX or len(self.states) > STACK_MAX:
             self.report(
                 RF129,
                 token.span,
@@ -228,6 +236,7 @@ class Reader:
                 help="move inner parts into `let`, groups or flows of their own",
             )
             raise _Stop
+        self.opens.append(Open(token, place, len(self.symbols)))
 
     # -- mending
 
@@ -256,6 +265,7 @@ class Reader:
             self._close(slip.close)
         elif slip.insert is not None and self._goes_on(slip):
             for _ in range(slip.drop):
+                self.peek(0)
                 self.ahead.popleft()
             self.ahead.extendleft(reversed(slip.insert))
         else:
@@ -326,16 +336,16 @@ class Reader:
 
     def _settle(self) -> None:
         """Complete the entry that is complete."""
-        self._reduce(ID["RBRACE"] if self.accepts(ID["RBRACE"]) else ID["END"])
+        self._reduce(ID["RBRACE"] if self.accepts(ID["RBRACE"]) else ID["FLOW"])
 
     def _settle_to_entry(self) -> None:
         """Complete the entry that is complete, or leave the one that is not."""
         if self.accepts(ID["RBRACE"]) or self.accepts(ID["END"]):
             self._settle()
         while len(self.symbols) > 2 and not self._at_entry(len(self.symbols)):
-            if self.symbols[-1] in _OPENING:
-                self.opens.pop()
             self._pop(1)
+            while self.opens and self.opens[-1].depth >= len(self.symbols):
+                self.opens.pop()
 
     def _close(self, count: int) -> None:
         """Close the innermost blocks, as many as `count`."""
@@ -362,6 +372,9 @@ class Reader:
                 depth += 1
             elif token.kind == ID["RBRACE"]:
                 depth = max(depth - 1, 0)
+                if depth == 0 and self.peek(1).first:
+                    self.ahead.popleft()
+                    return
             self.ahead.popleft()
 
     def _resumes(self, token: Token) -> bool:

@@ -43,10 +43,12 @@ VALUES = OPERANDS | {ID["LSQB"], ID["LBRACE"], ID["LPAR"], ID["NOT"], ID["IF"]}
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A brace, bracket or parenthesis that is open, and where it belongs to."""
+    """A brace, bracket or parenthesis that is open, what it belongs to, and its place on the
+    parser's stack."""
 
     token: Token
     place: str
+    depth: int
 
 
 @dataclass(frozen=True, slots=True)

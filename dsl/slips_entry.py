@@ -259,6 +259,16 @@ def colon(s: Situation) -> Slip | None:
     colons = (ID["COLON"], ID["TYPED"])
     if token.kind in colons and s.previous is not None and not s.at_entry:
         word = s.text(s.previous)
+        if s.expects("EQUAL"):
+            equal = as_kind(token, "EQUAL", token.start + 1)
+            rest = without_colon(token, s.source.text)
+            return Slip(
+                RF107, equal.span, f"`:` stands for `=` behind `{word}`",
+                help=f"write `{word} = …`", drop=1, insert=(equal, *rest),
+            )  # fmt: skip
+        if word == "on" and s.head is s.previous and s.place == "flow":
+            return Slip(RF114, s.previous.span, "`on` is no keyword of rflow here",
+                        help=OTHER_TOOLS["on"])  # fmt: skip
         if word not in KEYWORDS:
             return None
         return Slip(
@@ -272,7 +282,7 @@ def colon(s: Situation) -> Slip | None:
     named = s.is_word() or token.kind in (ID["STRING"], ID["DOTTED"])
     if not named or following.kind not in colons:
         return None
-    if not (s.at_entry and s.place in INPUT_PLACES):
+    if not (s.at_entry and s.place in INPUT_PLACES) and not (s.expects("KEY") and not s.at_entry):
         return None
     word = s.text()
     end = following.start + 1
@@ -415,8 +425,62 @@ def unknown_word(s: Situation) -> Slip | None:
     return slip
 
 
+FORMS = {
+    "import": 'write `import "other.rflow"`',
+    "group": 'write `group NAME { members = ["oncall@example.com"] }`',
+    "pipeline": "write `pipeline NAME { stage NAME }`",
+    "stage": "write `stage NAME` or `stage NAME { protect }`",
+    "open": 'write `open "Mon-Thu 09:00-16:00 Europe/Berlin"`',
+    "flow": "write `flow NAME { … }` or `flow NAME for PIPELINE.STAGE { … }`",
+    "arg": "write `arg NAME: TYPE` or `arg NAME: TYPE = DEFAULT`",
+    "secret": 'write `secret NAME from env "KEY"`',
+    "let": "write `let NAME = VALUE`",
+    "concurrency": "write `concurrency queue`",
+    "trigger": "write `trigger NAME: KIND { … }`",
+    "node": "write `node NAME: KIND { … }` or `node NAME: KIND after OTHER, ANOTHER { … }`",
+    "approve": "write `approve NAME after OTHER { … }`",
+    "sequence": "write `sequence NAME { … }` or `sequence NAME after OTHER { … }`",
+    "parallel": "write `parallel NAME { … }` or `parallel NAME after OTHER { … }`",
+    "use": "write `use FLOW as NAME { … }`",
+    "on": "write `on failure rollback`, `on failure { … }` or `on failure rollback { … }`",
+    "finally": "write `finally { … }`",
+    "when": "write `when CONDITION`",
+    "each": "write `each NAME in LIST` or `each NAME in LIST at most 2`",
+    "retry": "write `retry 3`, `retry 3 backoff 1s..30s`, `retry 3 every 5s` or `retry none`",
+    "timeout": "write `timeout 10m`",
+    "lock": 'write `lock "NAME"`',
+    "undo": "write `undo KIND { … }`",
+    "keep": 'write `keep "why it is safe to leave"`',
+    "irreversible": 'write `irreversible "why it cannot be undone"`',
+    "continue": "write `continue on failure`",
+    "by": 'write `by GROUP, "oncall@example.com"`',
+    "count": "write `count 2`",
+    "within": "write `within 48h else reject` or `within 48h else rollback`",
+    "rollback": "write `rollback by GROUP count 2`",
+}
+"""How an entry is written, by the keyword it begins with."""
+
+
+def missing_equal(s: Situation) -> Slip | None:
+    """`{ "a" 1 }`."""
+    if not s.expects("EQUAL") or s.previous is None or s.token.kind not in VALUES or s.token.first:
+        return None
+    key = s.text(s.previous)
+    equal = as_kind(s.token, "EQUAL", s.token.start)
+    return Slip(
+        RF145,
+        s.previous.span,
+        f"behind `{key}` a `=` is missing",
+        help=f"write `{key} = …`",
+        insert=(equal,),
+    )
+
+
 def last_resort(s: Situation) -> Slip:
     """What is expected, and what stands here."""
+    step = None if s.head is None or s.at_entry else FORMS.get(s.text(s.head))
+    if s.head is not None and s.text(s.head) == "output":
+        step = "write `output NAME: TYPE`" if s.place == "node" else "write `output NAME = VALUE`"
     if s.at_entry:
         wanted = "a declaration" if s.place == "file" else f"an entry of {a_place(s.place)}"
     else:
@@ -425,5 +489,5 @@ def last_resort(s: Situation) -> Slip:
         before = s.text(s.previous)
         shown = before if len(before) < 40 and "\n" not in before else "this"
         message = f"behind `{shown}` {wanted} is expected".replace("`this`", "this")
-        return Slip(RF101, s.previous.span, message)
-    return Slip(RF101, s.token.span, f"{s.found()} where {wanted} is expected")
+        return Slip(RF101, s.previous.span, message, help=step)
+    return Slip(RF101, s.token.span, f"{s.found()} where {wanted} is expected", help=step)

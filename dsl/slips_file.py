@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from rflow.dsl.diagnostics import Code
 from rflow.dsl.lexing import ID, Report, Token
-
-VERSION = 1
+from rflow.dsl.parse import VERSION
 
 _REST = "\nflow a {\n  let b = 1\n}\n"
 

@@ -183,9 +183,7 @@ def missing_kind(s: Situation) -> Slip | None:
     if not s.expects("TYPED") or s.expects("REF") or s.previous is None:
         return None
     token = s.token
-    if token.first:
-        return None
-    if s.is_word() or token.kind == ID["DOTTED"]:
+    if not token.first and (s.is_word() or token.kind == ID["DOTTED"]):
         if token.kind in _CLAUSES and s.peek(1).kind not in (ID["LBRACE"], ID["AFTER"]):
             return None
         return Slip(
@@ -196,7 +194,8 @@ def missing_kind(s: Situation) -> Slip | None:
             drop=1,
             insert=(as_kind(token, "TYPED"),),
         )
-    if token.kind in (ID["LBRACE"], ID["EQUAL"], ID["ASSIGN"], ID["KEY"], ID["STRING"]):
+    nothing = (ID["LBRACE"], ID["RBRACE"], ID["END"], ID["EQUAL"], ID["ASSIGN"], ID["KEY"])
+    if token.first or token.kind in nothing or token.kind == ID["STRING"]:
         what = "type" if s.head is not None and s.word(s.head) in ("arg", "output") else "kind"
         example = "string" if what == "type" else "sh"
         return Slip(

@@ -6,7 +6,6 @@ says how to go on: with a token that stands for what was probably meant, or behi
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from rflow.dsl.diagnostics import Code
@@ -106,15 +105,6 @@ RF128 = Code(
     in_node('script = "true"\n    timeout 10min'),
     in_node('script = "true"\n    timeout 10m'),
 )
-RF142 = Code(
-    "RF142",
-    "another tool's interpolation in a string",
-    "The string holds `${args.…}` or `{{ args.… }}`: to rflow this is plain text. A reference is "
-    "written `$<args.…>`.",
-    in_flow('arg tag: string\n  output name = "shop-${args.tag}"'),
-    in_flow('arg tag: string\n  output name = "shop-$<args.tag>"'),
-    severity="warning",
-)
 RF144 = Code(
     "RF144",
     "another language's here-document",
@@ -133,11 +123,6 @@ RF134 = Code(
     in_flow('arg tag: string?\n  output name = "$<args.tag | default("none")>"'),
 )
 
-
-ROOTS = "args|secrets|refs|let|run|flow|stage|each|done"
-FOREIGN_IN_STRING = re.compile(
-    r"\$\{\{?\s*(?:ROOTS)\.[^{}\n]*\}\}?|\{\{\s*(?:ROOTS)\.[^{}\n]*\}\}".replace("ROOTS", ROOTS)
-)
 
 _LOOK_ALIKE = {
     **dict.fromkeys("“”„‟«»″＂〝〞", '"'),

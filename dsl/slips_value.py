@@ -5,10 +5,12 @@ A check looks at the refused token and gives a `Slip`, or None where the mistake
 
 from __future__ import annotations
 
+from rflow.dsl.ast import Duration
 from rflow.dsl.diagnostics import Code, Label
 from rflow.dsl.examples import in_flow, in_node
 from rflow.dsl.lexing import ID, Token
 from rflow.dsl.situation import VALUES, Situation, Slip, as_kind, without_text
+from rflow.dsl.slips_text import RF128
 
 RF112 = Code(
     "RF112",
@@ -67,6 +69,7 @@ RF149 = Code(
     in_flow('arg dry: bool\n  let mode = if $<args.dry> then "dry" else "real"'),
 )
 
+UNITS = {"day": "d", "hour": "h", "minute": "m", "min": "m", "second": "s", "sec": "s"}
 ROOTS = ("args", "secrets", "refs", "let", "run", "flow", "stage", "each", "done")
 
 
@@ -186,14 +189,22 @@ def unclosed_bracket(s: Situation) -> Slip | None:
 def bare_word(s: Situation) -> Slip | None:
     """A word where a value is expected."""
     token = s.token
-    if not s.expects("REF") or not (s.is_word() or token.kind == ID["DOTTED"]):
+    expected = s.expects("REF") or (s.expects("STRING") and not s.expects("NAME"))
+    if not expected or not (s.is_word() or token.kind == ID["DOTTED"]):
         return None
     if token.first and s.previous is not None and not s.in_brackets:
         return missing_value(s)
     word = s.text()
+    if not s.expects("REF"):
+        return Slip(
+            RF125,
+            token.span,
+            f"`{word}` is a bare word, not a string",
+            help=f'write "{word}"',
+            drop=1,
+            insert=(_string(token),),
+        )
     following = s.peek(1)
-    stand_in = as_kind(token, "STRING")
-    stand_in.value = without_text(token)
     if following.kind == ID["LPAR"] and not following.first:
         return Slip(
             RF125,
@@ -217,6 +228,38 @@ def bare_word(s: Situation) -> Slip | None:
         f"`{word}` is a bare word, not a value",
         help=step,
         drop=1,
+        insert=(_string(token),),
+    )
+
+
+def _string(token: Token) -> Token:
+    string = as_kind(token, "STRING")
+    string.value = without_text(token)
+    return string
+
+
+def duration(s: Situation) -> Slip | None:
+    """`timeout 10`, `timeout 5 minutes`, `timeout "10m"`."""
+    token = s.token
+    if not s.expects("DURATION") or s.expects("REF"):
+        return None
+    stand_in = as_kind(token, "DURATION")
+    stand_in.value = Duration(0, "0s", span=token.span)
+    text = s.text()
+    if token.kind in (ID["STRING"], ID["RAW"]) and not token.first:
+        step = f"write `{text[1:-1]}`"
+        return Slip(RF128, token.span, "a duration stands without quotes", help=step, drop=1,
+                    insert=(stand_in,))  # fmt: skip
+    if token.kind != ID["INT"] or token.first:
+        return None
+    unit = s.peek(1)
+    known = UNITS.get(s.text(unit).rstrip("s")) if s.is_word(unit) and not unit.first else None
+    return Slip(
+        RF128,
+        (token.start, unit.end if known else token.end),
+        f"`{text} {s.text(unit)}` is not a duration" if known else f"`{text}` has no unit",
+        help=f"write `{text}{known}`" if known else f"write `{text}s` or `{text}m`",
+        drop=2 if known else 1,
         insert=(stand_in,),
     )
 
