@@ -25,7 +25,9 @@ _TITLES: dict[Section, str] = {
     "finally": "finally, however the run ends",
 }
 _PLAIN = {"⛔": "#", "◆": "*", "→": "->", " · ": "; ", "…": "...", "×": "x", "↶": "<-"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 _LABEL = 12
 _NAME_MAX, _KIND_MAX = 28, 20
 
