@@ -19,6 +19,9 @@ from rflow.dsl.diagnostics import Label
 Behind = tuple[tuple[str, Loop], ...]
 """Within the turns of which loops a vertex is behind a gate; () is everywhere."""
 
+Weak = tuple[int, Loop | None]
+"""An approval before a vertex that is no gate; with a loop, what it gates is only within that."""
+
 
 @dataclass(slots=True)
 class Coverage:
@@ -42,25 +45,29 @@ def check_gates(flow: Flow, graph: Graph) -> None:
     size = len(graph.owner)
     behind: list[Behind | None] = [None] * size
     reported = [False] * size  # itself, or something before it
-    no_gate: list[int] = [-1] * size  # an approval before it that does not count
+    weak: list[Weak | None] = [None] * size
     for number in order:
         best: Behind | None = None
-        told, weak = False, -1
+        told = False
+        seen: Weak | None = None
         loops = graph.context[number].loops_of(graph.owner[number])
         if graph.part[number] != 0 and graph.owner[number].loop is not None:
             loops = loops[:-1]
         for source in graph.before[number]:
             known = behind[source]
-            if known is not None and known:
+            if known:
+                empty = known[-1][1]
                 known = _leaving(known, loops)
+                if known is None:
+                    seen = (source, empty)
             if known is not None and (best is None or len(known) < len(best)):
                 best = known
             told = told or reported[source]
-            weak = max(weak, no_gate[source])
+            seen = seen or weak[source]
         member = graph.owner[number]
         if member.kind == "approve" and is_node(graph, number):
             if _why_no_gate(graph, number) is not None:
-                weak = number
+                seen = (number, None)
             elif best is None:
                 best = loops
         behind[number] = best
@@ -72,10 +79,10 @@ def check_gates(flow: Flow, graph: Graph) -> None:
             and graph.context[number].section == "main"
             and is_node(graph, number)
         ):
-            _report(flow, graph, number, behind, weak)
+            _report(flow, graph, number, seen)
             told = True
         reported[number] = told
-        no_gate[number] = weak
+        weak[number] = seen
 
 
 def _leaving(known: Behind, loops: Behind) -> Behind | None:
@@ -102,7 +109,7 @@ def _why_no_gate(graph: Graph, number: int) -> str | None:
     return None
 
 
-def _report(flow: Flow, graph: Graph, number: int, behind: list[Behind | None], weak: int) -> None:
+def _report(flow: Flow, graph: Graph, number: int, weak: Weak | None) -> None:
     """An effect that is not gated, with the way to it that passes no gate."""
     assert flow.stage is not None
     chain = [number]
@@ -113,42 +120,35 @@ def _report(flow: Flow, graph: Graph, number: int, behind: list[Behind | None], 
         if is_node(graph, at):
             names.append(graph.id(at))
     shown = names if len(names) <= 8 else [*names[:3], "…", *names[-4:]]
+    chained = ": " + " → ".join(f"`{name}`" if name != "…" else name for name in shown)
+    if len(names) == 1:
+        chained = "; it waits for nothing" if not graph.before[number] else ""
     member = graph.owner[number]
     file = graph.context[number].flow.file
     labels: list[Label] = _uses(graph, number)
-    if weak >= 0:
-        why = _why_no_gate(graph, weak) or ""
-        approval = graph.owner[weak]
-        labels.append(
-            Label(
-                graph.context[weak].flow.file.source,
-                approval.tree.name.span,
-                f"`{graph.id(weak)}` is no gate: {why}",
-            )
-        )
-    else:
-        lost = next((n for n in chain[1:] if behind[n]), None)
-        if lost is not None:
-            loop = (behind[lost] or ())[-1][1]
-            labels.append(
-                Label(
-                    graph.context[lost].flow.file.source,
-                    loop.tree.span,
-                    "the approvals in this loop are no gate for what is outside: the list may "
-                    "be empty",
-                )
-            )
+    if weak is not None:
+        labels.append(_no_gate(graph, *weak))
     assert flow.tree.stage is not None
     labels.append(Label(flow.file.source, flow.tree.stage.span, "the stage is protected"))
     file.report.error(
         codes.NOT_GATED,
         member.tree.name.span,
-        f"`{graph.id(number)}` changes `{flow.stage.name}` without an approval before it: "
-        + " → ".join(f"`{name}`" if name != "…" else name for name in shown),
+        f"`{graph.id(number)}` changes `{flow.stage.name}` without an approval before it{chained}",
         labels=tuple(labels),
         help="put an `approve` before it that cannot be skipped: `approve go_live after … { … }`, "
         f"and `after go_live` in the header of `{names[0]}` or of what follows",
     )
+
+
+def _no_gate(graph: Graph, number: int, loop: Loop | None) -> Label:
+    """Why an approval before the effect does not count."""
+    source = graph.context[number].flow.file.source
+    if loop is not None:
+        said = "the approvals in this loop are no gate for what is outside: the list may be empty"
+        return Label(source, loop.tree.span, said)
+    name = graph.owner[number].tree.name
+    why = _why_no_gate(graph, number)
+    return Label(source, name.span, f"`{graph.id(number)}` is no gate: {why}")
 
 
 def _place(graph: Graph, number: int) -> tuple[int, ...]:

@@ -110,7 +110,7 @@ def check_people(people: People) -> None:
         if item.name.text != "members":
             _not_a_field(report, item)
     if not given:
-        if not report.damaged(people.tree.span):
+        if not people.tree.inputs and not report.damaged(people.tree.span):
             report.error(
                 PEOPLE,
                 name.span,
