@@ -75,8 +75,9 @@ class Context(ABC):
     `key` is the idempotency key: the same when an attempt that was cut off is started again.
     `directory` is the folder of the flow's file, to which relative paths in inputs refer;
     `workspace` is shared by the nodes of the run, `scratch` is this attempt's own, both absolute.
-    `stage` is `production`, None for a flow without a stage. `effects` holds, in `undo` and
-    `recover`, what the attempt had announced.
+    `stage` is `production`, None for a flow without a stage. `effects` holds what the node has
+    announced in this run so far: for each resource the value before its first attempt, and the
+    one announced last.
     """
 
     run_id: str

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     import tarfile
 
 
+_NEVER = (".git", ".rflow")
+
+
 @dataclass(frozen=True)
 class Archive(Node, kind="build.archive", repeatable=True):
     """Pack a folder into a `.tar.gz`.
 
     Names are sorted, times, owners and all permissions but "may be executed" left out, so that
-    the same content gives the same archive, and with it the same digest. `.git` stays out.
+    the same content gives the same archive, and with it the same digest. `.git` and `.rflow` stay
+    out.
     """
 
     from_: Annotated[str, Trusted, Doc("The folder.")]
@@ -75,7 +79,7 @@ class Archive(Node, kind="build.archive", repeatable=True):
         from pathspec import GitIgnoreSpec
 
         try:
-            out = GitIgnoreSpec.from_lines([".git", *self.exclude])
+            out = GitIgnoreSpec.from_lines([*self.exclude, *_NEVER])
         except ValueError as error:
             raise NodeError(f"`exclude` has a pattern that cannot be read: {error}") from None
         waiting = [""]

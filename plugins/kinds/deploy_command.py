@@ -16,7 +16,7 @@ from rflow.plugins import (
     TakesSecret,
     Trusted,
 )
-from rflow.plugins.kinds.places import before_of_run, pause
+from rflow.plugins.kinds.places import pause, value_before
 from rflow.plugins.kinds.sh import SHELL, run_script
 
 
@@ -64,7 +64,7 @@ class Command(Node, kind="deploy.command", effect="deployment", repeatable=True)
             raise NodeError("`value` is empty: it says what is to be deployed", retry=False)
         now = self._ask(ctx)
         resource = f"{self.name or ctx.node}@{ctx.stage}" if ctx.stage else self.name or ctx.node
-        before = before_of_run(ctx, resource, now, wanted)
+        before = value_before(ctx, resource, now)
         ctx.intend(resource, before, wanted)
         self._run(ctx, "apply", self.apply, wanted, now)
         self._wait(ctx, wanted)

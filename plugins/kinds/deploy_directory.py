@@ -18,7 +18,7 @@ from rflow.plugins import (
     Trusted,
 )
 from rflow.plugins.kinds.http import Probe, unless_ended
-from rflow.plugins.kinds.places import before_of_run, ended, note_end
+from rflow.plugins.kinds.places import ended, note_end, value_before
 from rflow.plugins.kinds.releases import Releases
 from rflow.plugins.kinds.sh import SHELL, run_script
 
@@ -77,18 +77,19 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
         except OSError as error:
             what = error.filename or self.target
             raise NodeError(f"`{what}` cannot be written: {error.strerror or error}") from None
-        before = before_of_run(ctx, resource, now, self.artifact)
+        before = value_before(ctx, resource, now)
         ctx.intend(resource, before, self.artifact)
         self._make(ctx, releases, self.artifact)
         outputs = self._outputs(releases, before)
         for digest in releases.prune(self.keep, {self.artifact, outputs.former}):
             ctx.log(f"removed the release of {digest}")
-        note_end(ctx)
+        note_end(ctx, self.artifact)
         return outputs
 
     def recover(self, ctx: Context) -> Outputs | None:
         releases = self._releases(ctx)
-        if not ctx.effects or not ended(ctx, ctx.effects[-1].resource, releases.value()):
+        now = releases.value()
+        if not ctx.effects or now != self.artifact or not ended(ctx, now):
             return None
         return self._outputs(releases, ctx.effects[-1].before)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from rflow.plugins import Artifact, Context, Doc, Json, Node, NodeError, Trusted
-from rflow.plugins.kinds.places import before_of_run, replace_file, sync_folder
+from rflow.plugins.kinds.places import replace_file, sync_folder, value_before
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Write(Node, kind="file.write", effect="file", repeatable=True):
         now = _value(ctx, path)
         after: Json = {"content": ctx.artifacts.put_bytes(content), "mode": self.mode[-3:]}
         resource = f"file:{path}"
-        before = before_of_run(ctx, resource, now, after)
+        before = value_before(ctx, resource, now)
         ctx.intend(resource, before, after)
         try:
             replace_file(path, content, int(self.mode, 8))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -46,36 +45,30 @@ def pause(ctx: Context, seconds: float) -> None:
         time.sleep(min(left, 0.05))
 
 
-def before_of_run(ctx: Context, resource: str, now: Json, after: Json) -> Json:
+def value_before(ctx: Context, resource: str, now: Json) -> Json:
     """The value of a resource before this node first changed it in this run.
 
     A second attempt finds what the first one left behind; taking that for the value before would
     make an undo restore a failure.
     """
-    path = _memory(ctx)
-    before = now
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["resource"] == resource and kept["after"] == now:
-            before = kept["before"]
-    except (OSError, ValueError, KeyError, TypeError):
-        before = now
-    _remember(path, {"resource": resource, "before": before, "after": after, "ended": False})
-    return before
+    for effect in ctx.effects:
+        if effect.resource == resource and effect.after == now:
+            return effect.before
+    return now
 
 
-def note_end(ctx: Context) -> None:
+def note_end(ctx: Context, value: str) -> None:
     """Keeps that all which was to be done is done, for `ended` after a crash."""
-    path = _memory(ctx)
-    _remember(path, {**json.loads(path.read_text(encoding="utf-8")), "ended": True})
+    path = _end(ctx)
+    path.parent.mkdir(exist_ok=True)
+    replace_file(path, value.encode())
 
 
-def ended(ctx: Context, resource: str, now: Json) -> bool:
-    """Whether this node had come to its end, and the resource is still as it left it."""
+def ended(ctx: Context, value: Json) -> bool:
+    """Whether this node had come to its end in this run, with this value."""
     try:
-        kept = json.loads(_memory(ctx).read_text(encoding="utf-8"))
-        return bool(kept["ended"]) and kept["resource"] == resource and kept["after"] == now
-    except (OSError, ValueError, KeyError, TypeError):
+        return _end(ctx).read_text(encoding="utf-8") == value
+    except (OSError, ValueError):
         return False
 
 
@@ -105,10 +98,5 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _memory(ctx: Context) -> Path:
-    return ctx.workspace / ".before" / f"{file_name(ctx.node)}.json"
-
-
-def _remember(path: Path, kept: dict[str, Json]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    replace_file(path, json.dumps(kept).encode())
+def _end(ctx: Context) -> Path:
+    return ctx.workspace / ".ended" / file_name(ctx.node)

@@ -120,7 +120,10 @@ class Releases:
                 shutil.move(inner, outer)
             else:
                 outer.mkdir()
+        place = os.path.relpath(outer, inner.parent)
         if inner.is_symlink():
+            if os.readlink(inner) == place:
+                return  # the release may be in use
             inner.unlink()
         elif inner.is_dir():
             shutil.rmtree(inner)
@@ -129,7 +132,7 @@ class Releases:
         if release.resolve() not in (inner.parent.resolve(), *inner.parent.resolve().parents):
             raise NodeError(f"the shared path `{path}` leads out of the release", retry=False)
         inner.parent.mkdir(parents=True, exist_ok=True)
-        inner.symlink_to(os.path.relpath(outer, inner.parent))
+        inner.symlink_to(place)
 
 
 def _extract(archive: Path, folder: Path) -> None:
@@ -160,6 +163,8 @@ def _extract(archive: Path, folder: Path) -> None:
         if not place.parent.resolve().is_relative_to(folder.resolve()):
             raise NodeError(f"the link `{member.name}` leads out of the release", retry=False)
         place.symlink_to(member.linkname)
+    for at, _, _ in os.walk(folder):
+        sync_folder(Path(at))
 
 
 def _place(packed: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
@@ -179,6 +184,8 @@ def _place(packed: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> No
     with open(descriptor, "wb") as file:
         shutil.copyfileobj(content, file, 1 << 20)
         os.fchmod(file.fileno(), 0o755 if member.mode & 0o100 else 0o644)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _within(folder: Path, name: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rflow.plugins import NodeError, SecretSource
 
+LIMIT_S = 30
 _LARGEST = 1_000_000
 
 
@@ -47,7 +48,6 @@ class Command(SecretSource, name="command"):
 
     def read(self, key: str, base: Path) -> str:
         import shlex
-        import subprocess
 
         try:
             words = shlex.split(key)
@@ -55,25 +55,35 @@ class Command(SecretSource, name="command"):
             raise NodeError("the command has a quote that is not closed", retry=False) from None
         if not words:
             raise NodeError("the command is empty", retry=False)
-        name = words[0]
+        status, content = _answer(words, base)
+        if status:
+            raise NodeError(f"`{words[0]}` ended with status {status}")
+        return _text(content, f"what `{words[0]}` printed")
+
+
+def _answer(words: list[str], base: Path) -> tuple[int, bytes]:
+    """How a program ended, and what it printed. What it says to stderr is dropped, since that may
+    quote what it was about to print."""
+    import signal
+    import subprocess
+
+    null = subprocess.DEVNULL
+    try:
+        program = subprocess.Popen(
+            words, cwd=base, stdin=null, stdout=subprocess.PIPE, stderr=null, process_group=0
+        )
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or "it is no command"
+        raise NodeError(f"`{words[0]}` cannot be started: {why}", retry=False) from None
+    with program:
         try:
-            done = subprocess.run(
-                words,
-                cwd=base,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # it may quote what it was about to print
-                timeout=30,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise NodeError(f"`{name}` did not answer within 30 seconds") from None
-        except (OSError, ValueError) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or "it is no command"
-            raise NodeError(f"`{name}` cannot be started: {why}", retry=False) from None
-        if done.returncode:
-            raise NodeError(f"`{name}` ended with status {done.returncode}")
-        return _text(done.stdout, f"what `{name}` printed")
+            content, _ = program.communicate(timeout=LIMIT_S)
+        except BaseException as error:
+            os.killpg(program.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise NodeError(f"`{words[0]}` did not answer within {LIMIT_S} seconds") from None
+    return program.returncode, content
 
 
 def _text(content: bytes, what: str) -> str:

@@ -59,9 +59,11 @@ def test_what_it_puts_out_and_what_is_in_it(ctx: LocalContext) -> None:
 
 def test_what_stays_out(ctx: LocalContext) -> None:
     folder = fill(ctx.directory / "one")
+    (folder / "a" / ".rflow").mkdir()
+    (folder / "a" / ".rflow" / "key").write_text("x")
     (folder / ".git").mkdir()
     (folder / ".git" / "config").write_text("x")
-    node = Archive("one", "shop", exclude=["*.txt", "!b.txt", "/a/deep/"])
+    node = Archive("one", "shop", exclude=["*.txt", "!b.txt", "/a/deep/", "!.git", "!.rflow"])
     found = names_of(ctx, run_node(node, ctx).artifact)
     assert found == sorted([".hidden", "a", "a/run.sh", "b.txt", "empty", "link"])
 

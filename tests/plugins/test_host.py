@@ -231,6 +231,12 @@ def test_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert host.secret("command", "echo $HOME;x", tmp_path) == "$HOME;x"
 
 
+def test_a_command_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rflow.plugins.kinds.sources.LIMIT_S", 0.2)
+    with pytest.raises(NodeError, match="`sh` did not answer within"):
+        Host.of().secret("command", "sh -c 'sleep 600 & sleep 600'", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("source", "key", "message"),
     [
