@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rflow.compiler.drawing import Drawing, Shape, Sort, contents, draw
 from rflow.compiler.plan import Plan
+from rflow.compiler.render_text import clean
 
 _STYLES: dict[Sort, str] = {
     "plain": "",
@@ -37,7 +38,7 @@ def dot(plan: Plan) -> str:
 
 def quoted(text: str) -> str:
     """The text as a string of dot; a backslash in it stays one."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = clean(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 

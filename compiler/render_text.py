@@ -8,7 +8,6 @@ the plan are shown without control characters, so that they cannot steer a termi
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,9 +24,6 @@ _TITLES: dict[Section, str] = {
     "finally": "finally, however the run ends",
 }
 _PLAIN = {"⛔": "#", "◆": "*", "→": "->", " · ": "; ", "…": "...", "×": "x", "↶": "<-"}
-_CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
-)
 _LABEL = 12
 _NAME_MAX, _KIND_MAX = 28, 20
 
@@ -54,8 +50,10 @@ def cells(text: str) -> int:
 
 
 def clean(text: str) -> str:
-    """The text on one line, without characters that steer a terminal."""
-    return " ".join(_CONTROL.sub(" ", text).split())
+    """The text on one line, without characters that cannot be seen or that steer a terminal."""
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())
 
 
 @dataclass

@@ -61,11 +61,10 @@ class Coverage:
         noun = "effect" if self.total == 1 else "effects"
         names = f": {listed(self.taken_back)}" if self.taken_back else ""
         lines = [f"{len(self.taken_back)} of {self.total} {noun} can be taken back{names}"]
-        for why, said in ((self.kept, "kept"), (self.irreversible, "undone by nothing")):
-            by_reason: dict[str, list[str]] = {}
-            for id, reason in why:
-                by_reason.setdefault(reason, []).append(id)
-            lines += (f"{listed(ids)} {_be(ids)} {said}: {r}" for r, ids in by_reason.items())
+        for ids, reason in _by_reason(self.kept):
+            lines.append(f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} kept: {reason}")
+        for ids, reason in _by_reason(self.irreversible):
+            lines.append(f"{listed(ids)} cannot be undone: {reason}")
         if self.silent:
             verb = "does" if len(self.silent) == 1 else "do"
             lines.append(f"{listed(self.silent)} {verb} not say what rolling back means")
@@ -82,8 +81,11 @@ def listed(ids: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(ids[:-1]), *ids[-1:]) if part)
 
 
-def _be(ids: Sequence[str]) -> str:
-    return "is" if len(ids) == 1 else "are"
+def _by_reason(found: tuple[tuple[str, str], ...]) -> list[tuple[list[str], str]]:
+    by_reason: dict[str, list[str]] = {}
+    for id, reason in found:
+        by_reason.setdefault(reason, []).append(id)
+    return [(ids, reason) for reason, ids in by_reason.items()]
 
 
 def coverage(plan: Plan) -> Coverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from typing import Literal as OneOf
 
@@ -208,6 +209,47 @@ def shop() -> Plan:
     )
 
 
+def grouped() -> Plan:
+    """A plan with groups in groups, a join, and all sections."""
+
+    def node(id: str, *after: str, **more: Any) -> Node:
+        more.setdefault("section", "main")
+        return Node(id=id, kind=more.pop("kind", "sh"), after=after, place=HERE, **more)
+
+    undo = {"effect": "command", "contract": Contract("undo", kind="sh")}
+    silent = {"effect": "command", "contract": Contract("none")}
+    final = {"effect": "mail", "contract": Contract("irreversible", "a sent mail is sent")}
+    nodes = (
+        node("source", kind="git.checkout"),
+        node("docs"),
+        node("lint", "source", group="checks"),
+        node("unit", "source", group="checks", continue_on_failure=True),
+        node("e2e.start", "source", group="e2e"),
+        node("e2e.login", "e2e.start", group="e2e.flows"),
+        node("e2e.pay", "e2e.start", group="e2e.flows", loops=("e2e.pay",)),
+        node("e2e.stop", "e2e.login", "e2e.pay", group="e2e"),
+        node("join:1", "e2e.stop", "lint", "unit", kind="join"),
+        node("left", "join:1", **undo),
+        node("right", "join:1", **silent),
+        node("news", "docs", "left", "right", **final),
+        node("page", section="failure", kind="message.webhook"),
+        node("clean", section="finally"),
+        node("tell", "clean", section="finally", kind="message.webhook"),
+    )
+    over = Get("arg", ("browsers",))
+    return replace(
+        layered(0, 1),
+        flow="checks",
+        groups=(
+            Group("e2e.flows", "parallel", "e2e", "main", None, "", HERE),
+            Group("checks", "parallel", None, "main", None, "", HERE),
+            Group("e2e", "use", None, "main", None, "", HERE),
+        ),
+        loops=(Loop("e2e.pay", "browser", over, None, None, HERE),),
+        nodes=nodes,
+    )
+
+
 def layered(count: int, width: int) -> Plan:
     """A plan of `count` nodes in layers of `width`, each after two of the layer before."""
     nodes = tuple(
@@ -362,7 +404,7 @@ orders: list[OneOf["sequence", "parallel", "use"]] = ["sequence", "parallel", "u
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    ids = draw(st.lists(names, unique=True, min_size=0, max_size=5))
+    ids = draw(st.lists(names, unique=True, max_size=4))
     loops = tuple(Loop(id, "x", draw(anything), 3, None, HERE) for id in ids[:1])
     groups = tuple(
         Group(id, draw(st.sampled_from(orders)), None, "main", None, "", HERE)
