@@ -112,4 +112,5 @@ def waves(plan: Plan, *, color: bool) -> str:
     """The plan as a person reads it."""
     from rflow.compiler import render
 
-    return str(render.waves(plan, width=app().width, color=color))
+    plain = not terminal.writes_unicode(sys.stdout)
+    return str(render.waves(plan, width=app().width, color=color, plain=plain))

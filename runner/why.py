@@ -230,16 +230,17 @@ def _condition(
     condition, place = instance.node.whens[number]
     plan = state.graph.plan
     scope = RunScope(state, filters, instance)
+    names = {loop.id: loop.name for loop in plan.loops}
     lines = [f"when {code(plan, place)}"]
     try:
-        lines.extend(_explained(explain(condition, scope, filters)))
+        lines.extend(_explained(explain(condition, scope, filters, names)))
     except EvalError as error:
         lines.append(f"  {error}")
     return where(plan, place), tuple(lines)
 
 
 def _explained(part: Explained, depth: int = 1) -> Iterator[str]:
-    yield f"{'  ' * depth}{part.text} = {part.value!r}"
+    yield f"{'  ' * depth}{part.text} = {part.shown}"
     for inner in part.parts:
         yield from _explained(inner, depth + 1)
 
