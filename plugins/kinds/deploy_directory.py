@@ -43,7 +43,14 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
         Doc("Paths that outlive a release: each is a link into `shared/`, where it stays."),
     ] = field(default_factory=list)
     restart: Annotated[
-        str | None, Program, TakesSecret, Trusted, Doc("The script that restarts it.")
+        str | None,
+        Program,
+        TakesSecret,
+        Trusted,
+        Doc(
+            "The script that restarts it, also after an undo: $RFLOW_ARTIFACT and $RFLOW_RELEASE "
+            "are the artifact and the folder that it is to run from."
+        ),
     ] = None
     stop: Annotated[
         str | None,
@@ -113,7 +120,6 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
         releases.prepare()
         if value and value.startswith("sha256:") and not releases.folder(value).is_dir():
             releases.unpack(ctx.artifacts.path(value), value, self.shared)
-        ctx.log(f"{resource}: back to {value or 'nothing'}")
         self._make(ctx, releases, value)
 
     def _make(self, ctx: Context, releases: Releases, value: str | None) -> None:
@@ -124,13 +130,14 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
             raise NodeError(
                 f"`{releases.current}` cannot be switched: {error.strerror or error}"
             ) from None
+        ctx.log(f"{self.target}/current is {value or 'gone'}")
         if value is None:
             if self.stop is not None:
                 run_script(ctx, self.stop, SHELL, None, {}, name="stop")
             return
-        ctx.log(f"{releases.current} is {value}")
         if self.restart is not None:
-            run_script(ctx, self.restart, SHELL, None, {}, name="restart")
+            env = {"RFLOW_ARTIFACT": value, "RFLOW_RELEASE": str(releases.current.resolve())}
+            run_script(ctx, self.restart, SHELL, None, env, name="restart")
         if self.health is not None:
             import asyncio
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pkgutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,64 @@ def test_recover_tells_whether_all_was_done(ctx: LocalContext) -> None:
     deploy(LocalContext(ctx.root, node="other"), one)
     assert perform(node.recover, again.next()) is None
     assert perform(node.recover, LocalContext(ctx.root)) is None
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+CUTS = {
+    "before the release has its name": ("os.rename", "before"),
+    "before the switch": ("rflow.plugins.kinds.releases.Releases.switch", "before"),
+    "after the switch": ("rflow.plugins.kinds.releases.Releases.switch", "after"),
+    "before the restart": ("rflow.plugins.kinds.deploy_directory.run_script", "before"),
+    "after the restart": ("rflow.plugins.kinds.deploy_directory.run_script", "after"),
+    "before what is old is removed": ("rflow.plugins.kinds.releases.Releases.prune", "before"),
+    "before the end is noted": ("rflow.plugins.kinds.deploy_directory.note_end", "before"),
+    "after the end is noted": ("rflow.plugins.kinds.deploy_directory.note_end", "after"),
+}
+
+
+def cut(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Ends the process at this point, once."""
+    name, side = CUTS[where]
+    module, _, attribute = name.rpartition(".")
+    real = pkgutil.resolve_name(module)
+    original = getattr(real, attribute)
+
+    def stop(*args: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        if side == "after":
+            original(*args, **named)
+        raise Killed
+
+    monkeypatch.setattr(name, stop)
+
+
+@pytest.mark.parametrize("where", CUTS)
+def test_cut_off_anywhere_it_is_finished_or_undone(
+    ctx: LocalContext, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    one, two = pack(ctx, a="1"), pack(ctx, a="2")
+    deploy(ctx, one)
+    node = Directory(two, "site", restart="cat site/current/a >> log")
+    for undo in (True, False):
+        first = LocalContext(ctx.root, run=f"run-{undo}")
+        cut(monkeypatch, where)
+        with pytest.raises(Killed):
+            run_node(node, first)
+        if undo:
+            perform(node.undo, first.next(), None)
+            assert live(ctx) == "1"
+            continue
+        second = first.next()
+        done = perform(node.recover, second) or run_node(node, second)
+        assert live(ctx) == "2"
+        assert done.former == one
+        assert (ctx.directory / "log").read_text().endswith("2")
+        perform(node.undo, second.next(), done)
+        assert live(ctx) == "1"
+    assert not list((ctx.directory / "site").glob("releases/.incoming-*"))
 
 
 def test_shared_paths_outlive_releases(ctx: LocalContext) -> None:
