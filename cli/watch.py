@@ -7,7 +7,6 @@ that goes wrong with showing (a closed pipe, a terminal that is gone) may touch 
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,11 +14,12 @@ from typing import Protocol
 
 from rflow.cli import narration, times
 from rflow.cli.board import Board
-from rflow.cli.cells import clean, clean_log, fit, pad
+from rflow.cli.cells import cells, clean, clean_log, fit, pad
 from rflow.cli.screen import Screen
 from rflow.cli.status import style_of
 from rflow.cli.terminal import Pen
 from rflow.cli.tree import Look, summary, tree
+from rflow.cli.writer import Writer
 from rflow.runner import events as ev
 from rflow.runner.events import Record
 
@@ -96,7 +96,7 @@ class Lines:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="log", daemon=True)
-        self._closed = False
+        self._writer = Writer()
 
     def begin(self) -> None:
         self._thread.start()
@@ -119,17 +119,23 @@ class Lines:
         if self._thread.is_alive():
             self._thread.join()
         self._flush()
+        self._writer.end()
 
     def _say(self, record: Record, node: str, text: str) -> None:
         row = self._board.rows.get(node)
         style = style_of(row.status) if row and row.status != "running" else ""
-        name = self._pen.bold(pad(clean(node), self._names))
+        name = self._pen.bold(self._name(node))
         self._write(f"{self._pen.dim(times.clock(record.at))} {name} {self._pen(style, text)}")
 
     def _log(self, node: str, line: str) -> None:
-        name = pad(clean(node), self._names)
+        name = self._name(node)
         text = clean_log(line, color=self._pen.on)
         self._write(f"{' ' * 8} {self._pen.dim(name)} {self._pen.dim('|')} {text}")
+
+    def _name(self, node: str) -> str:
+        """The id, whole: a log file has no end of line to keep."""
+        shown = clean(node)
+        return pad(shown, max(self._names, cells(shown)))
 
     def _follow(self) -> None:
         while not self._stopped.wait(0.2):
@@ -141,14 +147,7 @@ class Lines:
                 self._log(node, line)
 
     def _write(self, line: str) -> None:
-        if self._closed:
-            return
-        try:
-            sys.stdout.write(line.rstrip() + "\n")
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            # Nobody reads any more; the run goes on all the same.
-            self._closed = True
+        self._writer.line(line.rstrip())
 
 
 class Live:
@@ -238,22 +237,16 @@ class JsonLines:
 
     def __init__(self, run: str) -> None:
         self._run = run
-        self._closed = False
+        self._writer = Writer()
 
     def begin(self) -> None:
         return
 
     def record(self, record: Record) -> None:
-        if self._closed:
-            return
-        try:
-            sys.stdout.write(json_line(self._run, record) + "\n")
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            self._closed = True
+        self._writer.line(json_line(self._run, record))
 
     def end(self) -> None:
-        return
+        self._writer.end()
 
 
 def json_line(run: str, record: Record) -> str:

@@ -111,13 +111,28 @@ def test_a_closed_pipe_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> 
         ):
             watcher.record(Record(1, T0, ev.RunStarted("g")))
             watcher.record(Record(2, T0, ev.RunEnded("success")))
+            watcher.end()
         monkeypatch.undo()
         os.dup2(os.open(os.devnull, os.O_WRONLY), closed.fileno())
+
+
+def test_a_slow_reader_does_not_hold_up_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    with open(writer, "w") as slow, open(reader) as source:
+        monkeypatch.setattr(sys, "stdout", slow)
+        watcher = JsonLines("7k2m")
+        for number in range(5000):  # more than a pipe holds
+            watcher.record(Record(number, T0, ev.RunStarted("g")))
+        lines = [source.readline() for _ in range(5000)]
+        watcher.end()
+        monkeypatch.undo()
+    assert json.loads(lines[-1])["number"] == 4999
 
 
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     watcher = JsonLines("7k2m")
     watcher.record(Record(3, T0, ev.AttemptStarted("build", 1, "k", {"x": "ü\n"})))
+    watcher.end()
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {
         "run": "7k2m",
