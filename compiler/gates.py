@@ -135,8 +135,22 @@ def _report(flow: Flow, graph: Graph, number: int, weak: Weak | None) -> None:
         member.tree.name.span,
         f"`{graph.id(number)}` changes `{flow.stage.name}` without an approval before it{chained}",
         labels=tuple(labels),
-        help="put an `approve` before it that cannot be skipped: `approve go_live after … { … }`, "
-        f"and `after go_live` in the header of `{names[0]}` or of what follows",
+        help=_step(graph, number, weak),
+    )
+
+
+def _step(graph: Graph, number: int, weak: Weak | None) -> str:
+    if weak is not None and weak[1] is None:
+        return (
+            f"let `{graph.id(weak[0])}` be asked in every run, or put another `approve` before "
+            f"`{graph.id(number)}`"
+        )
+    member, context = graph.owner[number], graph.context[number]
+    if context.use is not None:
+        return "put an `approve` before the `use`, or into the flow that is used"
+    return (
+        f"declare `approve go_live {{ … }}` and write `after go_live` in the header of "
+        f"`{member.name}`"
     )
 
 

@@ -276,10 +276,12 @@ class References:
             return self.mistakes.no_output(path, 2, member.word, [*member.outputs, "ran"])
         labels = value.labels | BOUND | LATE
         if outside:
-            whole = (
-                member.name if member.kind == "node" else f"{member.name}",
-                *path.parts[2:],
-            )
+            whole = path.parts[1:]
+            if member.kind == "use":
+                behind = _node_behind(member, str(output))
+                if behind is None:
+                    return self._computed(member, path)
+                whole = (*behind, *path.parts[3:])
             item = self._type_within(value.type, path, 3)
             return Get("all", whole), None if item is None else List(_present(item)), labels
         type_ = value.type
@@ -290,6 +292,16 @@ class References:
         else:
             get = Get("node", path.parts[1:])
         return self._within(get, type_, labels, path, 3)
+
+    def _computed(self, member: Member, path: ast.Path) -> Typed:
+        self.report.error(
+            codes.INTO_LOOP,
+            path.span,
+            f"`{path.parts[2]}` is computed in each turn of the loop around `{member.name}`; from "
+            "outside only outputs of nodes can be read",
+            help="let the flow put out the node's own output, and compute with the list here",
+        )
+        return FAILED
 
     def _ran(self, member: Member, path: ast.Path, outside: bool) -> Typed:
         if outside:
@@ -384,3 +396,23 @@ class References:
 
 def _present(type_: Type) -> Type:
     return type_.item if isinstance(type_, Optional) else type_
+
+
+def _node_behind(member: Member, output: str) -> tuple[str | int, ...] | None:
+    """The path to the node's output that an output of a `use` is, None if it is computed."""
+    prefix = ""
+    rest: tuple[str | int, ...] = ()
+    at: Member | None = member
+    while at is not None and at.used is not None:
+        prefix = f"{prefix}{at.name}."
+        expr = at.used.outputs[output].expr
+        if not isinstance(expr, Get):
+            return None
+        rest = (*expr.path[1:], *rest)
+        if expr.root == "node":
+            return (f"{prefix}{expr.path[0]}", *rest)
+        name, _, output = str(expr.path[0]).partition(".")
+        at = at.used.members.get(name) if expr.root == "value" else None
+        if at is not None and at.kind != "use":
+            return None
+    return None

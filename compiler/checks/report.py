@@ -11,6 +11,10 @@ import re
 from rflow.dsl.ast import Span
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, closest
 
+_DECLARING = (
+    "arg|secret|let|trigger|node|approve|sequence|parallel|as|output|each|group|pipeline|stage|flow"
+)
+
 
 class Report:
     """The mistakes of one file. `broken` are the spans of its syntax errors.
@@ -78,7 +82,7 @@ class Report:
         """Whether some file that could not be read as a whole seems to declare `word`."""
         if not self.texts or not word.isidentifier():
             return False
-        pattern = re.compile(rf"\b[a-z]+\s+{re.escape(word)}\b(?!\s*=[^=])")
+        pattern = re.compile(rf"\b(?:{_DECLARING})\s+{re.escape(word)}\b")
         return any(pattern.search(text) for text in self.texts)
 
     def damaged(self, span: Span) -> bool:
