@@ -15,7 +15,7 @@ from rflow.dsl import ast, slips
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, sort
 from rflow.dsl.lexing import ID, Lexer, Token
 from rflow.dsl.parse import VERSION, finish
-from rflow.dsl.situation import PLACES, Open, Situation, Slip
+from rflow.dsl.situation import PLACES, Open, Situation, Slip, as_kind
 from rflow.dsl.slips_depth import RF129
 from rflow.dsl.slips_entry import RF102, RF137, last_resort
 from rflow.dsl.slips_file import version_line
@@ -36,6 +36,7 @@ _ENTRIES = frozenset(
     if name.startswith(("entries{", "tight_entries{")) or name == "declarations"
 )
 _ASSIGNING = {ID["KEY"], ID["ASSIGN"]}
+_NAMING = _ASSIGNING | _KEYWORD_KINDS | {ID["NAME"]}
 _HEADS = {ID[name] for name in PLACES}
 _FILL = [ID[name] for name in ("NAME", "TYPED", "AS", "FAILURE")]
 
@@ -242,6 +243,10 @@ class Reader:
 
     def _mend(self, token: Token) -> None:
         """Say what is wrong at this token, and get to a place from where to read on."""
+        if token.kind == ID["NAME"] and self.peek(1).word == "=" and self.accepts(ID["KEY"]):
+            self.ahead.popleft()  # a look-alike of `=`, which is reported already
+            self.ahead[0] = as_kind(token, "KEY", self.ahead[0].end)
+            return
         situation = self._situation(token)
         slip = slips.find(situation, between=False)
         if slip is None:
@@ -250,7 +255,8 @@ class Reader:
                 situation = self._situation(token)
             slip = slips.find(situation, between=True) or last_resort(situation)
         start = situation.head.start if situation.head else token.start
-        if start not in self.blamed or slip.code is RF102:
+        known = self.lexer.swallowed and token.kind == ID["END"]  # by a string that is not closed
+        if not known and (start not in self.blamed or slip.code is RF102):
             self.blamed.add(start)
             self.report(
                 slip.code,
@@ -291,17 +297,26 @@ class Reader:
                 return token is not slip.insert[0] if slip.insert else False
         return True
 
-    def _situation(self, token: Token) -> Situation:
+    def _entry_start(self) -> int:
+        """How many symbols of the stack stand before the entry that is being read."""
         start = len(self.symbols)
         while start and not self._at_entry(start):
             start -= 1
-        head = self.tokens[start] if start < len(self.tokens) else None
+        return start
+
+    def _head(self) -> Token | None:
+        """The token that began the entry that is being read."""
+        start = self._entry_start()
+        return self.tokens[start] if start < len(self.tokens) else None
+
+    def _situation(self, token: Token) -> Situation:
+        head = self._head()
         return Situation(
             source=self.source,
             token=token,
             previous=self.previous,
             head=head,
-            at_entry=start == len(self.symbols),
+            at_entry=self._entry_start() == len(self.symbols),
             complete=self.accepts(ID["RBRACE"]) or self.accepts(ID["END"]),
             opens=tuple(self.opens),
             peek=self.peek,
@@ -358,6 +373,7 @@ class Reader:
         """Leave the entry that the refused token stands in, and skip what is left of it."""
         if self._finish_header():
             return
+        head = self._head() or refused
         self._settle_to_entry()
         depth = 0
         while (token := self.peek(0)).kind != ID["END"]:
@@ -366,7 +382,8 @@ class Reader:
                     return
                 if (token is not refused or token.first) and self._resumes(token):
                     return
-                if token is not refused and token.first and token.kind in _ASSIGNING:
+                named = token.kind in _ASSIGNING or token.indent <= head.indent
+                if token is not refused and token.first and token.kind in _NAMING and named:
                     return
             if token.kind == ID["LBRACE"]:
                 depth += 1

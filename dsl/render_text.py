@@ -63,7 +63,9 @@ def _one(diagnostic: Diagnostic, paint: _Paint, width: int) -> str:
             line, column = source.position(diagnostic.primary.span[0])
         arrow = paint("gutter", " " * gutter + ("--> " if index == 0 else "::: "))
         lines.append(f"{arrow}{_safe(source.name)}:{line}:{column}")
-        lines.extend(_excerpt(source, group, diagnostic.primary, severity, gutter, paint, width))
+        if source.text:
+            excerpt = _excerpt(source, group, diagnostic.primary, severity, gutter, paint, width)
+            lines.extend(excerpt)
     notes = []
     if diagnostic.help:
         notes.append(("help", diagnostic.help))

@@ -29,7 +29,7 @@ def version_line(token: Token, second: Token, text: str, report: Report) -> int:
     if token.kind != ID["RFLOW"]:
         report(
             RF115,
-            (token.start, token.start if token.kind == ID["END"] else token.end),
+            (0, 0) if token.kind == ID["END"] else token.span,
             "the file does not begin with the version of the language",
             help="write `rflow 1` as the first line",
         )
