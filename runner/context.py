@@ -8,6 +8,7 @@ let a secret's value into an intent.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -26,7 +27,7 @@ from rflow.runner.process import Stop, Stopping
 from rflow.runner.state_dir import make_folder
 
 if TYPE_CHECKING:
-    from rflow.runner.attempt import Bench
+    from rflow.runner.bench import Bench
     from rflow.runner.command import Command
 
 Announce = Callable[[str, Json, Json], None]
@@ -134,9 +135,12 @@ class AttemptContext(Context):
         return self._guard
 
     def leave(self) -> None:
-        """The attempt has ended; what it left running lives on."""
+        """The attempt has ended, or is parked: what it left running lives on, its scratch folder
+        does not, since a kind may have written a secret there."""
         if self._guard:
             self._bench.guard.leave(self._guard)
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def read_output(self, name: str, text: str) -> Json:
         wanted = self._declared.get(name)

@@ -8,13 +8,14 @@ never write to the journal.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from rflow.compiler.expr import Root
 from rflow.compiler.plan import Json, Plan
 from rflow.plugins.context import NodeError
 from rflow.plugins.host import Host
-from rflow.runner.attempt import Bench, StartRun
+from rflow.runner.bench import Bench, StartRun
 from rflow.runner.command import Command, Message
 from rflow.runner.context import texts
 from rflow.runner.events import AttemptSucceeded, RunCreated
@@ -54,6 +55,7 @@ class LocalDispatcher:
         grace_s: float = GRACE_S,
     ) -> None:
         kill_leftovers(state.guards, previous_guard, grace_s)
+        shutil.rmtree(state.run(created.run) / "scratch", ignore_errors=True)
         self._state = state
         self._created = created
         self._plan = plan
