@@ -8,7 +8,7 @@ import click
 from rflow.cli.cells import clean
 from rflow.cli.command import command, note, say
 from rflow.cli.complete import node_argument, run_argument
-from rflow.cli.target import as_option, find_run, open_state, person, state_option
+from rflow.cli.target import as_option, find_node, find_run, open_state, person, state_option
 
 if TYPE_CHECKING:
     from rflow.runner.service import Service
@@ -65,6 +65,8 @@ def _decide(
     service = open_state(state)
     id_ = find_run(service, run, status="waiting")
     name = person(by)
+    if node is not None:
+        find_node(service, id_, node)
     gate = service.decide(id_, node, by=name, decision=decision, comment=reason)
     done = "approved" if decision == "approve" else "rejected"
     say(f"{done} {clean(gate)} of run {id_} as {clean(name)}")

@@ -42,6 +42,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and (message := _refusal(error)) is not None:
+            _say(f"error: {message}\n")
+            _silence()
+            return OWN_FAULT
         return _crash(error)
 
 
@@ -55,6 +59,28 @@ def _answer(argv: list[str]) -> int:
     from rflow.cli.main import invoke
 
     return invoke(argv)
+
+
+def _refusal(error: OSError) -> str | None:
+    """What the operating system refused to rflow itself, where that is nobody's mistake."""
+    import errno
+
+    reason = (error.strerror or str(error)).lower()
+    if error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return f"the output cannot be written: {reason}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder that rflow was started in is gone"
+    return None
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        return
 
 
 def _silence() -> None:
@@ -73,14 +99,11 @@ def _crash(error: Exception) -> int:
     text = "".join(traceback.format_exception(error))
     path = _keep_report(text)
     where = f"a report is in {path}" if path else "no report could be written"
-    try:
-        sys.stderr.write(
-            f"error: rflow met a mistake of its own ({type(error).__name__}); {where}\n"
-            "  help: please send the report to the makers of rflow; your runs are safe,"
-            " see `rflow runs`\n"
-        )
-    except OSError:
-        _silence()
+    _say(
+        f"error: rflow met a mistake of its own ({type(error).__name__}); {where}\n"
+        "  help: please send the report to the makers of rflow; your runs are safe,"
+        " see `rflow runs`\n"
+    )
     return OWN_FAULT
 
 

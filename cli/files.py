@@ -140,6 +140,6 @@ def _listed(flows: list[str], folder: str) -> str | None:
 
 def _flows_in(folder: str) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".rflow"))
+        return sorted(name for name in os.listdir(folder) if name.strip(".").endswith(".rflow"))
     except (OSError, ValueError):
         return []

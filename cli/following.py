@@ -14,9 +14,13 @@ from rflow.cli.board import Board
 from rflow.cli.cells import clean
 from rflow.cli.command import App, app, note, say
 from rflow.cli.entry import INTERRUPTED, RUN_FAILED
+from rflow.cli.failure import Failure
 from rflow.cli.picture import board_of
 from rflow.cli.status import word
 from rflow.cli.watch import JsonLines, Lines, Live, ReadLog, Watcher
+
+BEGIN_S = 20
+"""A process in the background has so long to begin."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 def drive(service: Service, run: str, *, form: str, parallel: int) -> int:
     """Drive a run to its end and show it; the exit code is that of its status."""
+    from rflow.runner.problems import PROBLEMS, StateError
     from rflow.runner.service import Stop
 
     shared = app()
@@ -36,9 +41,33 @@ def drive(service: Service, run: str, *, form: str, parallel: int) -> int:
     try:
         with _signals(stop, shared, form):
             service.drive(run, observe=watcher.record, parallel=parallel, stop=stop)
+    except StateError as error:
+        if error.problem not in PROBLEMS:
+            raise
+        # The state failed while the run went on: it did not end well, whatever it was asked.
+        raise Failure(
+            error.message, help=error.help, exit_code=RUN_FAILED, code=error.code
+        ) from error
     finally:
         watcher.end()
     return report(service, run, form)
+
+
+def detach(service: Service, run: str) -> None:
+    """Let a process in the background drive the run, and see that it does."""
+    service.spawn(run)
+    for _ in range(BEGIN_S * 20):
+        if service.journal.claimed(run) is not None or service.summary(run).concluded:
+            note(f"run {run} goes on in the background")
+            note(f"  watch it: rflow logs -f {run}")
+            return
+        time.sleep(0.05)
+    log = service.state.run(run) / "runner.log"
+    raise Failure(
+        f"the process that should drive run {run} has not begun",
+        help=f"see `{log}`, then go on with `rflow resume {run}`",
+        exit_code=RUN_FAILED,
+    )
 
 
 def log_reader(service: Service, run: str) -> ReadLog:

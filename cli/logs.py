@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from rflow.cli import times
 from rflow.cli.cells import clean, clean_log
-from rflow.cli.command import app, command, format_option
+from rflow.cli.command import app, command, format_option, note
 from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.failure import Failure
-from rflow.cli.target import find_run, open_state, state_option
+from rflow.cli.target import find_node, find_run, open_state, state_option
 
 if TYPE_CHECKING:
     from rflow.runner.events import Record
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rflow.runner.service import Service
 
 POLL_S = 0.25
+IDLE_MAX = 8
+"""After so many looks without a process that drives the run, this is said."""
 
 EXAMPLE = """
 rflow logs                  the last run, all nodes
@@ -67,7 +69,7 @@ def logs(
     service = open_state(state)
     id_ = find_run(service, run)
     if node is not None:
-        service.node(id_, node)
+        find_node(service, id_, node)
     source = _Source(service, id_, node, attempt)
     show = _Printer(form, with_times, named=node is None)
     for said in source.written():
@@ -100,6 +102,7 @@ class _Source:
 
     def follow(self) -> Iterator[Said]:
         """The lines that come, until the run has ended."""
+        idle = 0
         while True:
             concluded = self._concluded
             new = [said for key in [*self._offsets] for said in self._lines(*key)]
@@ -112,6 +115,9 @@ class _Source:
             sys.stdout.flush()
             time.sleep(POLL_S)
             self._look()
+            idle = 0 if self._service.journal.claimed(self._run) else idle + 1
+            if idle == IDLE_MAX and not self._concluded:
+                note(f"no process drives run {self._run}; go on with it: rflow resume {self._run}")
 
     def _look(self) -> None:
         """Take in what the journal says of attempts since the last time."""

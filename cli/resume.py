@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import click
-from rflow.cli.command import command, format_option, note, say
+from rflow.cli.command import command, format_option, say
 from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
@@ -68,7 +68,6 @@ def resume(
         say(f"process {driver}, which drives run {id_}, goes on with the answer")
         return 0
     if detach:
-        service.spawn(id_)
-        note(f"run {id_} goes on in the background")
+        following.detach(service, id_)
         return 0
     return following.drive(service, id_, form=form, parallel=parallel)

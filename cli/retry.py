@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 from rflow.cli import terminal
 from rflow.cli.cells import wrap
-from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.command import app, command, format_option, say
 from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
 from rflow.cli.run import dotted
-from rflow.cli.target import as_option, find_run, open_state, person, state_option
+from rflow.cli.target import as_option, find_node, find_run, open_state, person, state_option
 
 if TYPE_CHECKING:
     from rflow.runner.service import Service
@@ -67,6 +67,8 @@ def retry(
     service = open_state(state)
     id_ = find_run(service, run)
     given = dotted("--set", overrides)
+    if start is not None:
+        find_node(service, id_, start)
     preview = service.retry_preview(id_, start, given)
     if form != "json":
         pen, width = app().out, app().width
@@ -123,7 +125,6 @@ def _go_on(service: Service, run: str, *, detach: bool, form: str, parallel: int
     from rflow.cli import following
 
     if detach:
-        service.spawn(run)
-        note(f"run {run} goes on in the background")
+        following.detach(service, run)
         return 0
     return following.drive(service, run, form=form, parallel=parallel)

@@ -122,13 +122,8 @@ def _begin(service: Service, prepared: Prepared, *, form: str, parallel: int, de
 
     id_ = service.create(prepared)
     if detach:
-        service.spawn(id_)
-        if form == "json":
-            say(f'{{"run": "{id_}"}}')
-        else:
-            say(id_)
-            note(f"run {id_} goes on in the background")
-            note(f"  watch it: rflow logs -f {id_}")
+        say(f'{{"run": "{id_}"}}' if form == "json" else id_)
+        following.detach(service, id_)
         return 0
     if form == "json":
         from rflow.cli.watch import json_line

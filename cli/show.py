@@ -15,7 +15,7 @@ from rflow.cli.command import App, app, command, format_option, say
 from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.picture import answer_of, board_from
 from rflow.cli.status import sign, word
-from rflow.cli.target import find_run, open_state, state_option
+from rflow.cli.target import find_node, find_run, open_state, state_option
 from rflow.cli.tree import Look, tree
 from rflow.plugins.types import Json
 
@@ -45,7 +45,7 @@ def show(run: str | None, node: str | None, form: str, state: str | None) -> int
     service = open_state(state)
     id_ = find_run(service, run)
     if node is not None:
-        record = service.node(id_, node)
+        record = find_node(service, id_, node)
         if form == "json":
             say(_dumps(record))
         else:

@@ -13,6 +13,7 @@ from rflow.cli.failure import Failure
 if TYPE_CHECKING:
     from rflow.runner.journal import RunSummary
     from rflow.runner.service import Service
+    from rflow.runner.view import NodeRecord
 
 state_option = click.option(
     "--state",
@@ -82,11 +83,43 @@ def _compile_again(plan: Any, flow: str) -> Any:
     return compile_again(Kinds(), plan, flow)
 
 
+def _suggest(error: Exception, code: str, word: str, candidates: list[str]) -> None:
+    """Turn "there is none" into the same with the word that was probably meant."""
+    from rflow.dsl.diagnostics import closest
+
+    told: Any = error
+    if told.code == code and (near := closest(word, candidates)) is not None:
+        step = f"did you mean `{near}`?"
+        raise Failure(told.message, help=step, code=code) from None
+
+
+def find_node(service: Service, run: str, node: str) -> NodeRecord:
+    """The record of a node of a run."""
+    from rflow.runner.problems import StateError
+
+    try:
+        return service.node(run, node)
+    except StateError as error:
+        _suggest(error, "RF942", node, [view.id for view in service.view(run).nodes])
+        raise
+
+
+def _resolve(service: Service, text: str) -> str:
+    from rflow.runner.problems import StateError
+
+    try:
+        return service.resolve(text)
+    except StateError as error:
+        found = service.runs(limit=200)
+        _suggest(error, "RF930", text, [word for run in found for word in (run.run, run.name)])
+        raise
+
+
 def find_run(service: Service, text: str | None, **filters: Any) -> str:
     """The run that is meant: an id's beginning, a name, `last`; without a text, the only run that
     the filters leave, or the last one where there are no filters."""
     if text is not None:
-        return service.resolve(text)
+        return _resolve(service, text)
     if not filters:
         return service.resolve("last")
     found: list[RunSummary] = service.runs(limit=20, **filters)

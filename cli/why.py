@@ -11,7 +11,7 @@ from rflow.cli.cells import clean, wrap
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.show import with_iso
-from rflow.cli.target import find_run, open_state, state_option
+from rflow.cli.target import find_node, find_run, open_state, state_option
 
 if TYPE_CHECKING:
     from rflow.runner.why import Because
@@ -36,6 +36,8 @@ def why(run: str | None, node: str | None, form: str, state: str | None) -> int:
 
     service = open_state(state)
     id_ = find_run(service, run)
+    if node is not None:
+        find_node(service, id_, node)
     found = service.why(id_, node)
     if form == "json":
         listed = [with_iso(dataclasses.asdict(because)) for because in found]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from rflow.cli.board import Board, GroupRow, Row
 from rflow.cli.cells import cells
@@ -155,3 +157,50 @@ def test_counts_follow_every_record() -> None:
 )
 def test_the_status_of_a_group(statuses: list[str], status: str) -> None:
     assert group_status(statuses) == status
+
+
+FLOW = """\
+rflow 1
+flow release {
+  arg sites: list(string) = ["eu", "us"]
+  node first: sh { script = "true"  pure }
+  node web: sh after first { each site in $<args.sites>  script = "true"  keep "text" }
+  node never: sh after first { when $<args.sites> == []  script = "true"  pure }
+  sequence last after web {
+    node fails: sh { script = "exit 1"  retry 2 every 1ms  pure }
+    node behind: sh { script = "true"  pure }
+  }
+  on failure rollback
+  finally { node tell: sh { script = "true"  pure } }
+}
+"""
+
+
+def test_the_board_ends_as_the_runner_says(tmp_path: Path) -> None:
+    from rflow.cli.flows import flows_of
+    from rflow.cli.picture import board_of
+    from rflow.runner.service import Service
+
+    path = tmp_path / "release.rflow"
+    path.write_text(FLOW)
+    flows = flows_of(str(path))
+    service = Service.open(tmp_path / ".rflow", flows.kinds.host)
+    run = service.create(
+        service.prepare(flows.plan("release"), directory=tmp_path, args={}, by="a@example.com")
+    )
+    watched = board_of(service, run)
+    service.drive(run, observe=watched.apply)
+    known = board_of(service, run)
+    service.close()
+
+    def facts(board: Board) -> dict[str, object]:
+        return {
+            row.id: (row.status, row.attempt, row.section, row.group)
+            for row in board.rows.values()
+            if row.section != "undo" or row.status != "pending"
+        }
+
+    assert facts(watched) == facts(known)
+    assert (watched.status, watched.warnings) == (known.status, known.warnings)
+    assert watched.rows["fails"].attempt == 2
+    assert watched.status == "failed"

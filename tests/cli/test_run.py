@@ -308,6 +308,9 @@ def test_renaming_and_finding(rflow: Rflow, hello: Path) -> None:
     missing = rflow("show", "third")
     assert missing.returncode == entry.USAGE
     assert missing.stderr.startswith("error[RF930]: there is no run `third`")
+    near = rflow("show", "secnod")
+    assert near.stderr.endswith("  help: did you mean `second`?\n")
+    assert "did you mean `greet`?" in rflow("logs", "last", "gret").stderr
     rerun = rflow("rerun", "one", "--yes")
     assert rerun.returncode == 0
     assert len(json.loads(rflow("runs", "--format", "json").stdout)) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -122,10 +123,41 @@ def test_nobody_reads_the_output(environment: dict[str, str]) -> None:
     assert done.stdout.strip() in ("0", str(entry.BROKEN_PIPE))
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_behind_the_output(environment: dict[str, str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "rflow.cli", "version"],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == entry.OWN_FAULT
+    assert done.stderr == "error: the output cannot be written: no space left on device\n"
+
+
+def test_a_working_folder_that_is_gone(environment: dict[str, str], tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m rflow.cli runs"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.endswith("error: the folder that rflow was started in is gone\n")
+
+
 def test_init_writes_a_flow_once(rflow: Rflow, tmp_path: Path) -> None:
     assert rflow("init").returncode == 0
     text = (tmp_path / "hello.rflow").read_text()
     assert text.startswith("rflow 1\n")
+    assert rflow("check", "hello.rflow").returncode == 0
+    assert rflow("fmt", "--check", "hello.rflow").returncode == 0
+    assert "| Hello, you!" in rflow("run", "hello.rflow", "--yes", "--arg", "name=you").stdout
     again = rflow("init")
     assert again.returncode == entry.USAGE
     assert again.stderr.startswith("error: `hello.rflow` exists\n")
