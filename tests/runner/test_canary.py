@@ -95,7 +95,7 @@ print(value.encode().hex(), repr(value))
     }
   }
 }
-"""
+"""  # noqa: E501
 
 
 def forms(value: str) -> dict[str, bytes]:
