@@ -131,12 +131,12 @@ class Board:
                 self._apply_wait(event, at)
 
     def _apply_wait(self, event: ev.Event, at: float) -> None:
-        from rflow.cli import narration
+        from rflow.cli import narration, times
 
         match event:
             case ev.RetryScheduled():
                 row = self._set(event.node, "retrying", at)
-                row.waits = narration.until("retries", event.due)
+                row.waits = f"again at {times.clock(event.due)}"
             case ev.Parked():
                 row = self._set(event.node, "waiting", at)
                 row.waits = narration.until(f"waits for {event.wait}", event.due)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rflow.cli import narration
+from rflow.cli import narration, times
 from rflow.cli.board import Board, GroupRow, Row
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ def board_from(view: RunView) -> Board:
 
 def row_from(node: NodeView, run: str) -> Row:
     """The row of a node."""
+    waits = narration.until(f"waits {node.waits}", node.due or 0) if node.waits else ""
+    if node.status == "retrying" and node.due is not None:
+        waits = f"again at {times.clock(node.due)}"
     shown_reason = node.status in ("failed", "skipped", "cancelled")
     return Row(
         node.id,
@@ -53,7 +56,7 @@ def row_from(node: NodeView, run: str) -> Row:
         attempts_max=node.attempts_max,
         started_at=node.started_at,
         ended_at=node.ended_at,
-        waits=narration.until(f"waits {node.waits}", node.due or 0) if node.waits else "",
+        waits=waits,
         answer=answer_of(node.answer, run),
         note=narration.reason(node.reason) if shown_reason else "",
     )

@@ -77,8 +77,8 @@ class Project:
         if not self._is_inside(real):
             raise LoadError(
                 f"`{path}` lies outside the project, whose root is `{self.root}`",
-                "move it into the project; the root is the nearest folder upward that holds"
-                " `.git` or `.rflow`",
+                "move it into the project; its root is the nearest folder upward that holds"
+                " `.git`, else `.rflow`",
             )
         if (known := self._sources.get(real)) is None:
             try:

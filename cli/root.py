@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 
-MARKS = (".git", ".rflow")
-
 
 def root_of(folder: str) -> str:
-    """The nearest folder upward that holds `.git` or `.rflow`, else the folder itself.
+    """The nearest folder upward that holds `.git`, else `.rflow`, else the folder itself.
 
-    Symbolic links are resolved first.
+    Symbolic links are resolved first. A repository counts first: a run makes `.rflow` beside its
+    flow, and what a flow may import must not change by running it.
     """
     start = at = os.path.realpath(folder)
+    state = ""
     while True:
-        if any(os.path.lexists(os.path.join(at, mark)) for mark in MARKS):
+        if os.path.lexists(os.path.join(at, ".git")):
             return at
+        if not state and os.path.lexists(os.path.join(at, ".rflow")):
+            state = at
         above = os.path.dirname(at)
         if above == at:
-            return start
+            return state or start
         at = above

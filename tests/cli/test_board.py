@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,16 @@ from rflow.runner import events as ev
 from rflow.runner.events import Record
 
 T0 = 1_700_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def shop() -> Board:
@@ -66,7 +78,7 @@ def test_halfway_at_80_columns() -> None:
 ✓ go_live       success 2.0s
 ↻ database      sequence
   ✓ backup      success 1.0s
-  ↻ migrate     retrying attempt 1 of 3 · 11s · retries · database is locked
+  ↻ migrate     retrying attempt 1 of 3 · 11s · again at 00:00:00 · database is lo…
 · web[eu]       pending
 · web[us]       pending
 · check         use
@@ -112,7 +124,7 @@ def test_what_moves_comes_first_where_space_is_short() -> None:
         shown(board, 80, 4)
         == """\
 ↻ database   sequence
-  ↻ migrate  retrying attempt 1 of 3 · 11s · retries · database is locked
+  ↻ migrate  retrying attempt 1 of 3 · 11s · again at 00:00:00 · database is lo…
   … 7 more: 1 retrying, 3 success, 4 pending"""
     )
 

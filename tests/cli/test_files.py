@@ -95,9 +95,15 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_root_is_the_nearest_mark(project: Path, tmp_path: Path) -> None:
-    assert root_of(str(project / "flows")) == str(project)
-    (project / "flows" / ".rflow").mkdir()
-    assert root_of(str(project / "flows")) == str(project / "flows")
+    flows = project / "flows"
+    assert root_of(str(flows)) == str(project)
+    (flows / ".rflow").mkdir()
+    assert root_of(str(flows)) == str(project), "running a flow does not move the root"
+    (project / ".git").rmdir()
+    assert root_of(str(flows)) == str(flows)
+    (flows / ".rflow").rmdir()
+    (tmp_path / ".rflow").mkdir()
+    assert root_of(str(flows)) == str(tmp_path)
 
 
 def test_imports_are_named_as_their_importer(
