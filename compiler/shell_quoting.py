@@ -266,9 +266,10 @@ class Quoting:
                 self.doubt("arithmetic that shells read in different ways")
             self.quoted(char, "double")
         self.inside.pop()
-        if self.peek() != ")" or self.peek(1) != ")":
+        closed = self.peek() == ")" and self.peek(1) == ")"
+        if not closed:
             self.doubt("`((` without its `))`")
-        self.at += 2
+        self.at = min(self.at + (2 if closed else 1), self.end)
 
     def backticks(self) -> None:
         """`…`: they end at the next one without a backslash, whatever quotes stand between."""

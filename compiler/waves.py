@@ -58,9 +58,8 @@ class Coverage:
         """The coverage in words, a line for each sort of effect."""
         if not self.total:
             return ["nothing here changes anything outside the run"]
-        noun = "effect" if self.total == 1 else "effects"
         names = f": {listed(self.taken_back)}" if self.taken_back else ""
-        lines = [f"{len(self.taken_back)} of {self.total} {noun} can be taken back{names}"]
+        lines = [f"{len(self.taken_back)} of {self.total} effects can be taken back{names}"]
         for ids, reason in _by_reason(self.kept):
             lines.append(f"{listed(ids)} {'is' if len(ids) == 1 else 'are'} kept: {reason}")
         for ids, reason in _by_reason(self.irreversible):
