@@ -6,6 +6,7 @@ import json
 import sys
 
 import click
+from rflow.cli.cells import wrap
 from rflow.cli.codes import all_codes
 from rflow.cli.command import app, command, format_option, say
 from rflow.cli.failure import Failure
@@ -53,17 +54,18 @@ def _list(codes: dict[str, Code], form: str) -> None:
         return
     pen = app().out
     for code in ordered:
-        say(f"{pen.bold(code.id)}  {code.title}")
+        say(wrap(f"{pen.bold(code.id)}  {code.title}", app().width, " " * 7))
 
 
 def _show(code: Code) -> None:
     import textwrap
 
+    width = min(app().width, 90)
     pen = app().out
     say(f"{pen('bold red' if code.severity == 'error' else 'bold yellow', code.id)}  {code.title}")
     for paragraph in code.why.strip().split("\n\n"):
         say()
-        say(textwrap.fill(" ".join(paragraph.split()), min(app().width, 90)))
+        say(wrap(" ".join(paragraph.split()), width))
     for title, style, text in (("Wrong", "red", code.bad), ("Right", "green", code.good)):
         if text:
             say()

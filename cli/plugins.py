@@ -212,6 +212,7 @@ def _field(spec: InputSpec | OutputSpec, notes: list[str]) -> None:
 
     pen = app().out
     head = f"  {pen.bold(spec.name)}: {show_type(spec.type)}"
-    say(f"{head}  {pen.dim(', '.join(notes))}".rstrip() if notes else head)
+    said = f"{head}  {pen.dim(', '.join(notes))}".rstrip() if notes else head
+    say(wrap(said, app().width, "      "))
     if spec.doc:
         say(wrap(f"      {' '.join(spec.doc.split())}", min(app().width, 90), "      "))

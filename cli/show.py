@@ -182,9 +182,9 @@ def _attempts(shared: App, record: NodeRecord) -> None:
         line += f"  {times.span(end - attempt.started_at)}  {attempt.outcome}"
         if attempt.error:
             line += f": {clean(str(attempt.error.get('message', '')))}"
-        lines.append(line)
+        lines.append(wrap(line, shared.width - 4, "   "))
     if record.next_at is not None:
-        lines.append(f"{len(lines) + 1}  {times.moment(record.next_at)}  is due")
+        lines.append(f"{len(record.attempts) + 1}  {times.moment(record.next_at)}  is due")
     if lines:
         _section(shared, f"Attempts (at most {record.view.attempts_max})", "\n".join(lines))
 

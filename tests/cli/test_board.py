@@ -78,7 +78,7 @@ def test_halfway_at_80_columns() -> None:
 ✓ go_live       success 2.0s
 ↻ database      sequence
   ✓ backup      success 1.0s
-  ↻ migrate     retrying attempt 1 of 3 · 11s · again at 00:00:00 · database is lo…
+  ↻ migrate     retrying attempt 1 of 3 · 11s · again at 00:00:00 · database is…
 · web[eu]       pending
 · web[us]       pending
 · check         use

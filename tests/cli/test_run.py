@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from rflow.cli import entry
+from rflow.cli.cells import cells
 
 from .conftest import Rflow
 
@@ -314,3 +315,29 @@ def test_renaming_and_finding(rflow: Rflow, hello: Path) -> None:
     rerun = rflow("rerun", "one", "--yes")
     assert rerun.returncode == 0
     assert len(json.loads(rflow("runs", "--format", "json").stdout)) == 3
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["runs"],
+        ["show"],
+        ["why"],
+        ["why", "last", "test"],
+        ["locks"],
+        ["plugins"],
+        ["plugins", "show", "git.checkout"],
+        ["explain", "--list"],
+        ["compile", "release.rflow"],
+        ["check", "release.rflow"],
+    ],
+)
+def test_small_terminals(rflow: Rflow, tmp_path: Path, argv: list[str]) -> None:
+    (tmp_path / "release.rflow").write_text(FAILING)
+    if argv[0] in ("runs", "show", "why", "locks"):
+        rflow("run", "release.rflow", "--yes", "--name", "the first release of this spring")
+    result = rflow(*argv, COLUMNS="40")
+    assert result.returncode == 0
+    for line in result.stdout.splitlines():
+        # A word that is longer than the line is not broken, so that it can be copied.
+        assert cells(line) <= 40 or " " not in line.strip(), line
