@@ -81,7 +81,8 @@ def _show_run(shared: App, view: RunView) -> None:
     pen, now = shared.out, time.time()
     title = pen.bold(clean(view.name)) + (f" ({view.run})" if view.name != view.run else "")
     warned = pen.yellow(" with warnings") if view.warnings else ""
-    say(f"{sign(view.status, pen)} {title}: {word(view.status, pen)}{warned}")
+    head = f"{sign(view.status, pen)} {title}: {word(view.status, pen)}{warned}"
+    say(wrap(head, shared.width, "  "))
     facts = [("flow", view.flow + (f" for {view.stage}" if view.stage else ""))]
     if view.kind != "release":
         facts.append(("kind", view.kind))
@@ -120,7 +121,7 @@ def _short(value: Json) -> str:
 def _show_node(shared: App, service: Service, run: str, record: NodeRecord) -> None:
     pen, view = shared.out, record.view
     head = f"{sign(view.status, pen)} {pen.bold(clean(view.id))}: {word(view.status, pen)}"
-    say(f"{head}  {pen.dim(f'{view.kind} · {record.place}')}")
+    say(wrap(f"{head}  {pen.dim(f'{view.kind} · {record.place}')}", shared.width, "  "))
     if view.waits:
         say(f"  waits {clean(view.waits)}")
     if view.answer:
