@@ -26,7 +26,8 @@ _CHUNK = 1 << 20
 INLINE_MAX = 32 * 1024
 """A value whose JSON is longer, in bytes, is kept as an artifact, and its digest in its place."""
 
-_MARK = "$rflow.value"
+VALUE_MARK = "$rflow.value"
+"""The key of the map that stands in the journal for a value that is kept as an artifact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +176,17 @@ class _Aside:
 
 def shrink(value: Json, store: ArtifactStore) -> Json:
     """The value as the journal keeps it: itself, or, if it is long, where it is kept."""
-    if not isinstance(value, str | list | dict):
-        return value
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     data = text.encode()
-    if len(data) <= INLINE_MAX and _MARK not in text:
+    if len(data) <= INLINE_MAX and VALUE_MARK not in text:
         return value
-    return {_MARK: store.put_bytes(data)}
+    return {VALUE_MARK: store.put_bytes(data)}
 
 
 def grow(value: Json, store: ArtifactStore) -> Json:
     """The value that `shrink` made this of."""
-    if isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_MARK), str):
-        with store.open(str(value[_MARK])) as file:
+    if isinstance(value, dict) and len(value) == 1 and isinstance(value.get(VALUE_MARK), str):
+        with store.open(str(value[VALUE_MARK])) as file:
             found: Json = json.load(file)
         return found
     return value

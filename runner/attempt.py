@@ -14,99 +14,28 @@ are handed to the driving thread.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import traceback
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from rflow.compiler.expr import Root
-from rflow.compiler.plan import Expr, Json, Node, Plan
-from rflow.compiler.types import check_value, storable
+from rflow.compiler.plan import Json
+from rflow.compiler.types import storable
 from rflow.plugins import derive
-from rflow.plugins import node as author
 from rflow.plugins.context import NodeError, Parked
-from rflow.runner.artifacts import ArtifactStore, grow, shrink
+from rflow.plugins.node import PluginError
+from rflow.runner.bench import Bench
 from rflow.runner.command import Command, Failed, NotDone, Outcome, ParkedAt, Stopped, Succeeded
-from rflow.runner.context import Announce, AttemptContext, is_json, texts, type_of
+from rflow.runner.context import Announce, AttemptContext
 from rflow.runner.events import Reason
-from rflow.runner.guard import Guard
-from rflow.runner.guard_process import GRACE_S
-from rflow.runner.logs import Line, Log
+from rflow.runner.inputs import done_of, inputs_of, variables_of
+from rflow.runner.logs import Log
 from rflow.runner.problems import StateError
 from rflow.runner.process import Stop, Stopping
-from rflow.runner.scrub import Scrubber
-from rflow.runner.secrets import Key, open_output, seal_output
-from rflow.runner.state_dir import StateDir
+from rflow.runner.results import WrongOutputs, succeeded
 
 MESSAGE_MAX = 4000
-SEALED_MAX = 32 * 1024
-
-
-StartRun = Callable[[str, dict[str, Json], str], str]
-"""Starts a run of a flow with arguments and an idempotency key, in any thread; the run's id."""
-
-
-def _no_runs(*_: object) -> str:
-    raise NodeError("runs cannot be started from here", retry=False)
-
-
-@dataclass
-class Bench:
-    """What all attempts of one run work with.
-
-    `kinds` is `Host.node`. `reveal` gives the value of a secret that a command's late inputs read,
-    by root and path. `environment` is `process.base_environment`. `mark` is the guard's for this
-    start of the run. `tell` is told of new log lines, in the attempts' threads.
-    """
-
-    run: str
-    run_name: str
-    plan: Plan
-    directory: Path
-    state: StateDir
-    kinds: Callable[[str], type[author.Node]]
-    filters: Mapping[str, Callable[..., Json]]
-    reveal: Callable[[Command, Root, tuple[str | int, ...]], Json]
-    environment: Mapping[str, str]
-    guard: Guard
-    mark: str
-    scrubber: Scrubber = field(default_factory=Scrubber)
-    start_run: StartRun = _no_runs
-    run_status: Callable[[str], str] = _no_runs
-    tell: Callable[[str, int, list[Line]], None] | None = None
-    grace_s: float = GRACE_S
-
-    @cached_property
-    def key(self) -> Key:
-        """The key of the state folder."""
-        return Key(self.state.key)
-
-    @cached_property
-    def artifacts(self) -> ArtifactStore:
-        """The artifact store of the state folder."""
-        return ArtifactStore(self.state.artifacts)
-
-    @cached_property
-    def workspace(self) -> Path:
-        """The run's workspace; made when it is first asked for."""
-        self.state.make_run(self.run)
-        return self.state.workspace(self.run)
-
-    @cached_property
-    def nodes(self) -> dict[str, Node]:
-        """The nodes of the plan by id."""
-        return {node.id: node for node in self.plan.nodes}
-
-    def declared(self, command: Command) -> dict[str, str]:
-        """The types of the outputs that the attempt is to give."""
-        if command.mode == "undo" or command.from_contract:
-            return {}
-        return self.nodes[command.plan_node].outputs or {}
+_FAULTS = (PluginError, WrongOutputs)
 
 
 def run_attempt(bench: Bench, command: Command, stop: Stop, announce: Announce) -> Outcome:
@@ -137,91 +66,22 @@ def _carry_out(bench: Bench, command: Command, context: AttemptContext, stop: St
         kind = bench.kinds(command.kind)
     except KeyError:
         raise NodeError(f"no plugin provides the kind `{command.kind}`", retry=False) from None
-    context.set_variables(_variables(bench, command))
-    node = derive.build(kind, _inputs(bench, command))
+    context.set_variables(variables_of(bench, command))
+    node = derive.build(kind, inputs_of(bench, command))
     match command.mode:
         case "run":
             result = node.run(context)
         case "recover":
             result = node.recover(context)
         case "undo":
-            result = node.undo(context, derive.outputs_object(kind, _done(bench, command)))
+            result = node.undo(context, derive.outputs_object(kind, done_of(bench, command)))
     if isinstance(result, types.CoroutineType):
         result = _wait(result, stop)
     if command.mode == "undo" or command.from_contract:
         return Succeeded({}, {})
     if command.mode == "recover" and result is None:
         return NotDone()
-    return _outputs(bench, command, derive.outputs_json(result))
-
-
-# -- what goes in ------------------------------------------------------------------------------
-
-
-def _inputs(bench: Bench, command: Command) -> dict[str, Json]:
-    inputs = {name: grow(value, bench.artifacts) for name, value in command.inputs.items()}
-    if command.late:
-        node = bench.nodes[command.plan_node]
-        exprs: Mapping[str, Expr] = (
-            dict(node.contract.inputs) if command.from_contract else node.inputs or {}
-        )
-        for name in command.late:
-            inputs[name] = _late(bench, command, exprs[name])
-    return inputs
-
-
-def _variables(bench: Bench, command: Command) -> dict[str, str]:
-    values = {name: grow(value, bench.artifacts) for name, value in command.program.items()}
-    if command.late_program:
-        programs = bench.nodes[command.plan_node].program or {}
-        exprs = {name: expr for variables in programs.values() for name, expr in variables}
-        for name in command.late_program:
-            values[name] = _late(bench, command, exprs[name])
-    return {name: _text(value) for name, value in values.items()}
-
-
-def _late(bench: Bench, command: Command, expr: Expr) -> Json:
-    """Work out what reads a secret: here, where the secrets are, and nowhere else."""
-    from rflow.compiler.expr import EvalError, evaluate
-    from rflow.runner.scope import LateScope
-
-    values: dict[tuple[Root, tuple[str | int, ...]], Json] = {
-        (cast(Root, root), path): grow(value, bench.artifacts)
-        for root, path, value in command.values
-    }
-    scope = LateScope(
-        bench.plan,
-        bench.filters,
-        values,
-        lambda root, path: bench.reveal(command, root, path),
-    )
-    try:
-        return evaluate(expr, scope, bench.filters)
-    except EvalError as error:
-        raise NodeError(str(error), retry=False) from error
-
-
-def _text(value: Json) -> str:
-    match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case _:
-            return json.dumps(value, ensure_ascii=False)
-
-
-def _done(bench: Bench, command: Command) -> dict[str, Json] | None:
-    if command.done is None:
-        return None
-    done = {name: grow(value, bench.artifacts) for name, value in command.done.items()}
-    undone = command.node.removeprefix("undo:")
-    for name, sealed in (command.sealed_done or {}).items():
-        done[name] = open_output(bench.key, command.run, undone, name, sealed)
-    return done
-
-
-# -- doing it ----------------------------------------------------------------------------------
+    return succeeded(bench, command, derive.outputs_json(result))
 
 
 def _wait(coroutine: types.CoroutineType[Any, Any, Any], stop: Stop) -> Any:
@@ -240,61 +100,6 @@ def _wait(coroutine: types.CoroutineType[Any, Any, Any], stop: Stop) -> Any:
         return await coroutine
 
     return asyncio.run(main())
-
-
-# -- what comes out ----------------------------------------------------------------------------
-
-
-class _Wrong(Exception):
-    """What a kind returned is not what it declares; the message is for people."""
-
-
-_FAULTS = (author.PluginError, _Wrong)
-
-
-def _outputs(bench: Bench, command: Command, outputs: dict[str, Any]) -> Outcome:
-    node = bench.nodes[command.plan_node]
-    declared = bench.declared(command)
-    clean = {name: _plain(value) for name, value in outputs.items()}
-    if unknown := sorted(set(clean) - set(declared)):
-        raise _Wrong(f"it put out `{unknown[0]}`, which is not among its outputs")
-    for name, wanted in declared.items():
-        wrong = check_value(clean.get(name), type_of(wanted))
-        if wrong is not None:
-            raise NodeError(f"the output `{name}`: {wrong}", retry=False)
-        if not is_json(clean.get(name)):
-            raise NodeError(f"the output `{name}` holds what no text can (NUL)", retry=False)
-    secret = {name: clean.pop(name) for name in node.secret_outputs if name in clean}
-    for name, value in clean.items():
-        if any(bench.scrubber.holds(text) for text in texts(value)):
-            raise NodeError(
-                f"the output `{name}` holds a secret's value; an output that may must be "
-                "declared `secret`",
-                retry=False,
-            )
-    for value in secret.values():
-        bench.scrubber.add(*texts(value))
-    sealed = {
-        name: seal_output(bench.key, command.run, command.node, name, value)
-        for name, value in secret.items()
-    }
-    for name, text in sealed.items():
-        if len(text) > SEALED_MAX:
-            raise NodeError(f"the secret output `{name}` is longer than 32 KiB", retry=False)
-    return Succeeded({name: shrink(v, bench.artifacts) for name, v in clean.items()}, sealed)
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists and paths as text; what is no JSON either stays, to be found out."""
-    match value:
-        case tuple() | list():
-            return [_plain(item) for item in value]
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case Path():
-            return str(value)
-        case _:
-            return value
 
 
 def _told(bench: Bench, command: Command, log: Log, stop: Stop, raised: BaseException) -> Outcome:

@@ -21,7 +21,8 @@ from heapq import heappop, heappush
 
 from rflow.plugins.context import NodeError
 from rflow.plugins.types import Json
-from rflow.runner.attempt import Bench, run_attempt
+from rflow.runner.attempt import run_attempt
+from rflow.runner.bench import Bench
 from rflow.runner.command import Command, Failed, Intends, Message, Outcome
 from rflow.runner.process import Stop, Why
 
@@ -32,11 +33,12 @@ STUCK_S = 15.0
 class _Job:
     """An attempt that is going on."""
 
-    __slots__ = ("command", "given_up", "stop")
+    __slots__ = ("command", "given_up", "stop", "thread")
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.given_up = False
+        self.thread: threading.Thread | None = None
         limit = command.timeout_s
         self.stop = Stop(None if limit is None else time.monotonic() + limit)
 
@@ -77,7 +79,9 @@ class Pool:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
         self._going: dict[str, _Job] = {}
+        self._stuck: set[_Job] = set()
         self._threads: list[threading.Thread] = []
+        self._idle = 0
         self._deadlines: list[tuple[float, int, _Job]] = []
         self._count = 0
         self._ready: list[Message] = []
@@ -86,7 +90,9 @@ class Pool:
         """Begin; returns at once."""
         job = _Job(command)
         self._going[command.node] = job
-        if len(self._going) > len(self._threads):
+        if self._idle:
+            self._idle -= 1
+        else:
             self._count += 1
             name = f"rflow-attempt-{self._count}"
             thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -138,20 +144,26 @@ class Pool:
                 message.body.reply.refuse("the runner is ending")
         for _ in self._threads:
             self._jobs.put(None)
+        stuck = {job.thread for job in self._stuck}
         for thread in self._threads:
-            thread.join()
+            if thread not in stuck:
+                thread.join()
         self._threads.clear()
+        self._idle = 0
 
     # -- in the driving thread -----------------------------------------------------------------
 
     def _heard(self, said: _Said) -> Message | None:
         job, body = said.job, said.body
-        if job.given_up:
-            if isinstance(body, Intends):
-                body.reply.refuse("the attempt was given up")
-            return None
         if not isinstance(body, Intends):
-            self._going.pop(job.command.node, None)
+            self._idle += 1
+            self._stuck.discard(job)
+            if not job.given_up:
+                del self._going[job.command.node]
+        elif job.given_up:
+            body.reply.refuse("the attempt was given up")
+        if job.given_up:
+            return None
         return Message(job.command.node, job.command.attempt, body)
 
     def _stop(self, job: _Job, why: Why) -> None:
@@ -178,9 +190,7 @@ class Pool:
     def _give_up(self, job: _Job) -> None:
         job.given_up = True
         del self._going[job.command.node]
-        # Its thread is not counted any more; should it come back after all, it is one too many.
-        if self._threads:
-            self._threads.pop()
+        self._stuck.add(job)
         message = (
             f"it was asked to end ({job.stop.why}) and did not; what it still does is not known"
         )
@@ -191,6 +201,7 @@ class Pool:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
+            job.thread = threading.current_thread()
             outcome = run_attempt(self._bench, job.command, job.stop, partial(self._announce, job))
             self._said.put(_Said(job, outcome))
 

@@ -19,6 +19,7 @@ import html
 import json
 import re
 import shlex
+import threading
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
@@ -85,6 +86,7 @@ class Scrubber:
     """Knows the values to mask. Values can be added at any time, from any thread."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
+        self._mutex = threading.Lock()
         self._values: set[str] = set()
         self._forms: set[bytes] = set()
         self._index = _Index(())
@@ -92,11 +94,12 @@ class Scrubber:
 
     def add(self, *values: str) -> bool:
         """Mask these values from now on; False if one is too short to be masked."""
-        new = set(values) - self._values
-        if new:
-            self._values |= new
-            self._forms = self._forms.union(*(forms(value) for value in new))
-            self._index = _Index(self._forms)
+        with self._mutex:
+            new = set(values) - self._values
+            if new:
+                self._values |= new
+                self._forms = self._forms.union(*(forms(value) for value in new))
+                self._index = _Index(self._forms)
         return all(len(value.strip()) >= LENGTH_MIN for value in values)
 
     @property

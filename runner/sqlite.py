@@ -4,6 +4,7 @@ Theory of operation. The file is made aside and linked into place, so that it is
 Every writing transaction is IMMEDIATE: it takes the write lock at once and so never fails half
 way for want of it. The check of the expected length is the WHERE of the statement that sets the
 new one. Rows are encoded before the transaction begins, to hold the lock only as long as needed.
+Outputs that are long are kept as artifacts, and come back as they were when they are read.
 
 This module owns the file's schema and the translation of SQLite's errors into problems with a
 next step; sqlite3's exceptions must never leave it.
@@ -15,24 +16,34 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rflow.plugins.types import Json
 from rflow.runner import sqlite_file
+from rflow.runner.artifacts import INLINE_MAX, VALUE_MARK, ArtifactStore, grow, shrink
 from rflow.runner.claims import FileClaim, claim, claimed
-from rflow.runner.events import EVENT_VERSION, Event, Record, decode, encode
+from rflow.runner.events import (
+    EVENT_VERSION,
+    AttemptSucceeded,
+    Event,
+    Record,
+    decode,
+    encode,
+)
 from rflow.runner.journal import (
+    Change,
     Fact,
     FactKind,
     JournalError,
     Lock,
     LockBusy,
+    Move,
     RunSummary,
     Stale,
     TwiceDecided,
-    changes,
+    moves,
     outcomes,
     summary_changes,
 )
@@ -53,8 +64,24 @@ _GROW = "UPDATE runs SET length = ? WHERE run = ? AND length = ?"
 
 _OUTCOME = "SELECT 1 FROM events WHERE run = ? AND node = ? AND attempt = ? AND number < ?"
 
+_AGAIN = (
+    "UPDATE changes SET after = ?, at = ? WHERE run = ? AND node = ? AND resource = ? "
+    "AND state = 'open'"
+)
+_INTENDED = (
+    "INSERT INTO changes (stage, resource, run, node, before, after, state, at) "
+    "SELECT stage, ?, ?, ?, ?, ?, 'open', ? FROM runs WHERE run = ?"
+)
+_DONE = "UPDATE changes SET state = ? WHERE run = ? AND node = ? AND state = ?"
+_ENDED = (
+    "INSERT OR REPLACE INTO ends (run, seq) SELECT ?, coalesce((SELECT max(seq) FROM changes), 0)"
+)
+_LEDGER = (
+    "SELECT seq, stage, resource, run, node, before, after, state, at FROM changes "
+    "WHERE stage = ? ORDER BY seq"
+)
 _CHANGED = (
-    "SELECT run FROM changes WHERE resource = ? AND run <> ? AND undone = 0 AND seq > "
+    "SELECT run FROM changes WHERE resource = ? AND run <> ? AND state <> 'undone' AND seq > "
     "(SELECT coalesce(max(seq), 0) FROM changes WHERE run = ? AND resource = ?) "
     "ORDER BY seq DESC LIMIT 1"
 )
@@ -71,6 +98,7 @@ class SqliteJournal:
         state.make()
         self._guarded = Guarded(state.database)
         self._db = sqlite_file.open_database(state.database, busy_timeout_s)
+        self._artifacts = ArtifactStore(state.artifacts)
         self._admitting = False
 
     @property
@@ -113,7 +141,7 @@ class SqliteJournal:
             db.execute("INSERT OR IGNORE INTO plans (digest, data) VALUES (?,?)", (digest, data))
 
     def create(self, summary: RunSummary, events: Sequence[Event], at: float) -> list[Record]:
-        records, rows = _rows(summary.run, 0, events, at)
+        records, rows = self._rows(summary.run, 0, events, at)
         columns = summary_changes(events, at, None)
         with self._write() as db:
             known = db.execute("SELECT length FROM runs WHERE run = ?", (summary.run,)).fetchone()
@@ -139,9 +167,9 @@ class SqliteJournal:
         take: Sequence[tuple[str, str]] = (),
         free: Sequence[tuple[str, str]] = (),
     ) -> list[Record]:
-        records, rows = _rows(run, expected, events, at)
+        records, rows = self._rows(run, expected, events, at)
         columns = summary_changes(events, at, status)
-        announced = [*changes(events)]
+        announced = [*moves(events)]
         with self._write() as db:
             if db.execute(_GROW, (expected + len(rows), run, expected)).rowcount == 0:
                 found = db.execute("SELECT length FROM runs WHERE run = ?", (run,)).fetchone()
@@ -149,8 +177,8 @@ class SqliteJournal:
                     raise KeyError(run)
                 raise Stale(run, expected, found[0])
             self._insert(db, run, rows)
-            for change in announced:
-                _change(db, run, *change)
+            for move in announced:
+                _move(db, run, move, at)
             if columns:
                 _update(db, run, columns)
             for fact in facts:
@@ -162,6 +190,31 @@ class SqliteJournal:
             for lock, node in take:
                 _take(db, lock, run, node, at)
         return records
+
+    def _rows(
+        self, run: str, expected: int, events: Sequence[Event], at: float
+    ) -> tuple[list[Record], list[_Row]]:
+        records: list[Record] = []
+        rows: list[_Row] = []
+        number = expected
+        for event in events:
+            number += 1
+            kind, outcome = type(event).__name__, next(outcomes((event,)), (None, None))
+            text = encode(event)
+            if isinstance(event, AttemptSucceeded) and (
+                len(text) > INLINE_MAX or VALUE_MARK in text
+            ):
+                text = encode(self._each_output(event, shrink))
+            rows.append((run, number, at, kind, EVENT_VERSION, *outcome, text))
+            records.append(Record(number, at, event))
+        return records, rows
+
+    def _each_output(
+        self, event: AttemptSucceeded, change: Callable[[Json, ArtifactStore], Json]
+    ) -> AttemptSucceeded:
+        """The event with its outputs as they are kept, or as they were."""
+        outputs = {name: change(value, self._artifacts) for name, value in event.outputs.items()}
+        return dataclasses.replace(event, outputs=outputs)
 
     def _insert(self, db: sqlite3.Connection, run: str, rows: list[_Row]) -> None:
         try:
@@ -233,9 +286,12 @@ class SqliteJournal:
             if version > EVENT_VERSION:
                 raise _newer(self.path, f"event {number} of run {run}")
             try:
-                records.append(Record(number, at, decode(kind, body)))
+                event = decode(kind, body)
             except (ValueError, TypeError, KeyError) as error:
                 raise _corrupt(self.path, f"event {number} of run {run}: {error}") from error
+            if VALUE_MARK in body and isinstance(event, AttemptSucceeded):
+                event = self._each_output(event, grow)
+            records.append(Record(number, at, event))
         if len(records) != len(rows) or (length and after + len(rows) < length[0][0] > after):
             raise _corrupt(self.path, f"run {run} has no event {after + len(records) + 1}")
         return records
@@ -290,6 +346,30 @@ class SqliteJournal:
         rows = self._all(_CHANGED, (resource, run, run, resource))
         return rows[0][0] if rows else None
 
+    def ledger(self, stage: str) -> list[Change]:
+        return [
+            Change(*row[:5], json.loads(row[5]), json.loads(row[6]), *row[7:])
+            for row in self._all(_LEDGER, (stage,))
+        ]
+
+    def ended_at_change(self, run: str) -> int | None:
+        rows = self._all("SELECT seq FROM ends WHERE run = ?", (run,))
+        return rows[0][0] if rows else None
+
+    def put_note(self, kind: str, key: str, body: dict[str, Json]) -> None:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO notes VALUES (?,?,?)", (kind, key, text))
+
+    def notes(self, kind: str) -> dict[str, dict[str, Json]]:
+        rows = self._all("SELECT key, body FROM notes WHERE kind = ? ORDER BY key", (kind,))
+        return {key: json.loads(body) for key, body in rows}
+
+    def delete_note(self, kind: str, key: str) -> bool:
+        with self._write() as db:
+            sql = "DELETE FROM notes WHERE kind = ? AND key = ?"
+            return db.execute(sql, (kind, key)).rowcount > 0
+
     def locks(self) -> list[Lock]:
         rows = self._all("SELECT name, run, node, since FROM locks ORDER BY name")
         return [Lock(*row) for row in rows]
@@ -318,29 +398,20 @@ class SqliteJournal:
             self._db.close()
 
 
-def _rows(
-    run: str, expected: int, events: Sequence[Event], at: float
-) -> tuple[list[Record], list[_Row]]:
-    records: list[Record] = []
-    rows: list[_Row] = []
-    number = expected
-    for event in events:
-        number += 1
-        outcome = next(outcomes((event,)), (None, None))
-        kind = type(event).__name__
-        rows.append((run, number, at, kind, EVENT_VERSION, *outcome, encode(event)))
-        records.append(Record(number, at, event))
-    return records, rows
-
-
-def _change(db: sqlite3.Connection, run: str, node: str, resource: str, undone: bool) -> None:
-    if undone:
-        db.execute("UPDATE changes SET undone = 1 WHERE run = ? AND node = ?", (run, node))
-    else:
-        db.execute(
-            "INSERT INTO changes (resource, run, node, undone) VALUES (?,?,?,0)",
-            (resource, run, node),
-        )
+def _move(db: sqlite3.Connection, run: str, move: Move, at: float) -> None:
+    match move.kind:
+        case "intended":
+            before, after = json.dumps(move.before), json.dumps(move.after)
+            same = (run, move.node, move.resource)
+            if db.execute(_AGAIN, (after, at, *same)).rowcount == 0:
+                db.execute(_INTENDED, (move.resource, run, move.node, before, after, at, run))
+        case "done":
+            db.execute(_DONE, ("done", run, move.node, "open"))
+        case "undone":
+            db.execute(_DONE, ("undone", run, move.node, "open"))
+            db.execute(_DONE, ("undone", run, move.node, "done"))
+        case "ended":
+            db.execute(_ENDED, (run,))
 
 
 def _update(db: sqlite3.Connection, run: str, changes: dict[str, Json]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from rflow.compiler.plan import Contract, Node, Place, Plan, Retry
-from rflow.runner.attempt import Bench
+from rflow.runner.bench import Bench
 from rflow.runner.command import Command
 from rflow.runner.guard import Guard
 from rflow.runner.journal import RunSummary
