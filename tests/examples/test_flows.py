@@ -33,10 +33,18 @@ def test_an_example_is_formatted(name: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["first.rflow", "groups.rflow", "retry.rflow"])
+def test_an_example_that_needs_nobody_can_be_run(name: str, tmp_path: Path) -> None:
+    done = rflow("run", EXAMPLES / name, "--yes", "--state", tmp_path / "state", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_flow_of_the_readme_has_no_mistakes(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```rflow\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (tmp_path / "readme.rflow").write_text(block, encoding="utf-8")
-    done = rflow("check", "readme.rflow", cwd=tmp_path)
-
-    assert done.returncode == 0, done.stderr
+    for command in (("check",), ("fmt", "--diff", "--check")):
+        done = rflow(*command, "readme.rflow", cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
