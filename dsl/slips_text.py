@@ -94,8 +94,8 @@ RF127 = Code(
     "malformed number",
     "Numbers are `42` and `0.5`, in the range of 64 bits. One that begins with 0 (a file mode, "
     "a phone number) loses its zero: it is text, and stands in quotes.",
-    in_node('script = "true"\n    mode = 0644').replace("sh {", "file.write {"),
-    in_node('path = "a"\n    text = "b"\n    mode = "0644"').replace("sh {", "file.write {"),
+    in_flow("arg mode: int = 0644"),
+    in_flow('arg mode: string = "0644"'),
 )
 RF128 = Code(
     "RF128",
