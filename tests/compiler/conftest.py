@@ -6,7 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from rflow.plugins.types import Specs
+
+# How long an example takes says nothing on a machine that does other things too.
+settings.register_profile("compiler", deadline=None)
+settings.load_profile("compiler")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
