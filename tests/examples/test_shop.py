@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def until(holds: Callable[[], bool]) -> None:
 def supervisor(tmp_path: Path) -> Iterator[Path]:
     """A supervisor of `site`, whose server writes the folder it runs in to `seen`."""
     site = tmp_path / "site"
-    script = f'pwd >> "{tmp_path}/seen"; exec sleep 600'
+    script = f'pwd >> "{tmp_path}/seen"; : > "$READY_FILE"; exec sleep 600'
     with subprocess.Popen(
         [SHOP / "supervisor", "run", site, "/bin/sh", "-c", script], start_new_session=True
     ) as process:
@@ -80,18 +79,26 @@ def restart(site: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def holds(file: Path, text: str) -> bool:
-    return file.exists() and text in file.read_text(encoding="utf-8")
-
-
 def test_a_restart_serves_what_current_points_to(supervisor: Path) -> None:
-    seen = supervisor.parent / "seen"
     for name in ("one", "two"):
         (supervisor / "releases" / name).mkdir(parents=True)
         (supervisor / "current").unlink(missing_ok=True)
         (supervisor / "current").symlink_to(Path("releases") / name)
-        assert restart(supervisor).stdout == f"restarted: serves {name}\n"
-        until(partial(holds, seen, f"/{name}\n"))
+        assert restart(supervisor).stdout == f"restarted: serving {name}\n"
+        assert (supervisor.parent / "seen").read_text("utf-8").endswith(f"/{name}\n")
+
+
+def test_a_restart_of_a_server_that_ends_at_once_fails(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    with subprocess.Popen(
+        [SHOP / "supervisor", "run", site, "/bin/sh", "-c", "exit 7"], start_new_session=True
+    ) as process:
+        until(site.with_suffix(".serving").exists)
+        (site / "current").mkdir(parents=True)
+        done = restart(site)
+        process.terminate()
+
+    assert (done.returncode, done.stderr) == (1, "supervisor: the server of current ended with 7\n")
 
 
 def test_a_restart_without_a_supervisor_fails(tmp_path: Path) -> None:
@@ -107,14 +114,17 @@ def test_the_server_ends_with_its_supervisor(tmp_path: Path) -> None:
     (site / "current").mkdir(parents=True)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    serve = (
+        "import os, signal, socket\n"
+        f"listening = socket.create_server(('127.0.0.1', {port}))\n"
+        "open(os.environ['READY_FILE'], 'w').close()\n"
+        "signal.pause()\n"
+    )
     with subprocess.Popen(
-        [SHOP / "supervisor", "run", site, *command],
-        start_new_session=True,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        [SHOP / "supervisor", "run", site, sys.executable, "-c", serve], start_new_session=True
     ) as process:
-        until(lambda: listens(port))
+        until(site.with_suffix(".serving").exists)
+        assert listens(port)
         os.kill(process.pid, signal.SIGTERM)
         process.wait(WAIT_S)
 
