@@ -182,7 +182,7 @@ def _inputs(inputs: Iterable[InputSpec]) -> None:
         if not number:
             say()
             say(app().out.bold("Inputs"))
-        notes = ["required" if spec.required else f"default {json.dumps(spec.default)}"]
+        notes = ["required" if spec.required else f"default {_default(spec)}"]
         if not spec.required and spec.default is None:
             notes = ["optional"]
         if spec.secret:
@@ -192,6 +192,16 @@ def _inputs(inputs: Iterable[InputSpec]) -> None:
         if spec.program:
             notes.append("references in it are data")
         _field(spec, notes)
+
+
+def _default(spec: InputSpec) -> str:
+    """The default as a flow writes it."""
+    from rflow.compiler.durations import show_duration
+    from rflow.plugins.types import DURATION
+
+    if spec.type == DURATION and isinstance(spec.default, int | float):
+        return show_duration(spec.default)
+    return json.dumps(spec.default)
 
 
 def _outputs(outputs: Iterable[OutputSpec], *, declared: bool) -> None:

@@ -16,6 +16,8 @@ from typing import Literal
 from rflow.compiler.durations import show_duration
 from rflow.compiler.explain import show_expr
 from rflow.compiler.plan import Approval, Node, Plan, Section, Stage
+from rflow.compiler.tree import Expr
+from rflow.compiler.tree import Literal as Constant
 from rflow.compiler.waves import coverage, listed, sections, waves
 
 _TITLES: dict[Section, str] = {
@@ -297,11 +299,20 @@ def _stage(stage: Stage) -> str:
     return " · ".join(parts)
 
 
+def _default(type_: str, default: Expr) -> str:
+    """A default as the flow writes it; in a plan a duration is a number of seconds."""
+    if type_.rstrip("?") == "duration" and isinstance(default, Constant):
+        seconds = default.value
+        if isinstance(seconds, int | float):
+            return show_duration(seconds)
+    return show_expr(default)
+
+
 def _args(plan: Plan) -> Iterator[str]:
     for arg in plan.args:
         text = f"{arg.name}: {arg.type}"
         if arg.default is not None:
-            text += f" = {_short(show_expr(arg.default))}"
+            text += f" = {_short(_default(arg.type, arg.default))}"
         if arg.secret:
             text += " · secret"
         if arg.required:
