@@ -5,6 +5,7 @@
     artifacts/        by digest
     guards/           which attempts are going on, for `runner.guard`
     runs/RUN/lock     held by the process that acts for the run
+    runs/RUN/heads    the head of its record, each time it ended
     runs/RUN/workspace, runs/RUN/scratch/NODE.ATTEMPT, runs/RUN/logs/NODE.ATTEMPT.log
 
 This module owns paths and the making of folders; it must never read or write what lies in them.
@@ -75,6 +76,10 @@ class StateDir:
     def lock(self, run: str) -> Path:
         """The file that the process acting for the run holds locked."""
         return self.run(run) / "lock"
+
+    def heads(self, run: str) -> Path:
+        """The heads of the run's record that were noted when it ended."""
+        return self.run(run) / "heads"
 
     def workspace(self, run: str) -> Path:
         """The run's workspace."""
