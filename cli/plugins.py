@@ -170,7 +170,8 @@ def _facts(spec: NodeSpec) -> Iterable[str]:
     else:
         yield "After a crash: started again if the node has a `retry`, else a person is asked."
     if spec.retry:
-        yield f"Retries: {spec.retry.attempts} attempts, {spec.retry.policy}."
+        one = spec.retry.attempts == 1
+        yield "Retries: none." if one else f"Attempts: {spec.retry.attempts}, {spec.retry.policy}."
     if spec.timeout_s:
         from rflow.cli.times import span
 
