@@ -18,7 +18,7 @@ import pytest
 DEMO = Path(__file__).parents[2] / "examples/shop/demo"
 WAIT_S = 240.0
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 def environment(folder: Path) -> dict[str, str]:
