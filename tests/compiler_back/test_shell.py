@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rflow.compiler.shell import Placed, ShellProblem, known_shell, place, place_all
+from shell_scripts import STRAY
 
 
 def script(text: str) -> list[str | int]:
@@ -151,3 +154,24 @@ def test_the_shells_that_are_known() -> None:
     assert not known_shell("zsh")
     assert not known_shell("/usr/bin/python3")
     assert not known_shell("")
+
+
+@given(st.lists(st.sampled_from([*STRAY, "a", "(", ")", 1, 2]), max_size=20))
+def test_every_text_has_an_answer(parts: list[str | int]) -> None:
+    found = place_all(parts)
+    given = [part for part in parts if isinstance(part, int)]
+    if isinstance(found, Placed):
+        assert len(re.findall(r"\$\{RFLOW_REF_[12]\}", found.text)) == len(given)
+        text = re.sub(
+            r"'\"\$\{RFLOW_REF_.\}\"'|\"\$\{RFLOW_REF_.\}\"|\$\{RFLOW_REF_.\}", "", found.text
+        )
+        assert len(text) <= sum(len(part) for part in parts if isinstance(part, str))
+    else:
+        assert found
+        assert {problem.index for problem in found} <= set(given)
+
+
+@pytest.mark.parametrize("opening", ["$(", "(", "${x:-", '"$(', "`", "((", "case a in a) ", "{ "])
+def test_depth_and_length_are_no_danger(opening: str) -> None:
+    assert place([opening * 20_000, 1]) is not None
+    assert place(["echo 'a' \"b\" c\n" * 20_000, 1]) == Placed("echo 'a' \"b\" c\n" * 20_000 + B)
