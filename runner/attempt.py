@@ -33,6 +33,7 @@ from rflow.runner.logs import Log
 from rflow.runner.problems import StateError
 from rflow.runner.process import Stop, Stopping
 from rflow.runner.results import WrongOutputs, succeeded
+from rflow.runner.state_dir import file_name
 
 MESSAGE_MAX = 4000
 _FAULTS = (PluginError, WrongOutputs)
@@ -42,7 +43,7 @@ def run_attempt(bench: Bench, command: Command, stop: Stop, announce: Announce) 
     """Carry a command out; the outcome. Never raises but for bugs of the runner's own."""
     tell = bench.tell
     log = Log(
-        bench.state.log(command.run, command.node, command.attempt),
+        f"{bench.folder}/logs/{file_name(command.node)}.{command.attempt}.log",
         bench.scrubber,
         tell=None if tell is None else lambda new: tell(command.node, command.attempt, new),
     )

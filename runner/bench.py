@@ -33,7 +33,7 @@ class Bench:
     """What all attempts of one run work with.
 
     `kinds` is `Host.node`. `reveal` gives the value of a secret that a command's late inputs read,
-    by root and path. `environment` is `process.base_environment`. `mark` is the guard's for this
+    by root and path. `environment` is `spawn.base_environment`. `mark` is the guard's for this
     start of the run. `tell` is told of new log lines, in the attempts' threads.
     """
 
@@ -63,6 +63,11 @@ class Bench:
     def artifacts(self) -> ArtifactStore:
         """The artifact store of the state folder."""
         return ArtifactStore(self.state.artifacts)
+
+    @cached_property
+    def folder(self) -> str:
+        """The run's folder in the state."""
+        return str(self.state.run(self.run))
 
     @cached_property
     def workspace(self) -> Path:

@@ -23,10 +23,10 @@ from rflow.runner.expand import expand
 from rflow.runner.guard import Guard, kill_leftovers
 from rflow.runner.guard_process import GRACE_S
 from rflow.runner.pool import Pool
-from rflow.runner.process import base_environment
 from rflow.runner.scope import dig
 from rflow.runner.scrub import Scrubber
 from rflow.runner.secrets import Key, open_output
+from rflow.runner.spawn import base_environment
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
 

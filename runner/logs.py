@@ -49,7 +49,7 @@ class Log:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         scrubber: Scrubber,
         *,
         size_max: int = SIZE_MAX,
@@ -136,7 +136,7 @@ class Log:
     def _put(self, data: bytes) -> None:
         try:
             if self._fd is None:
-                make_folder(self._path.parent)
+                make_folder(Path(self._path).parent)
                 flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o600)
                 self._size = os.fstat(self._fd).st_size

@@ -5,8 +5,6 @@ output, a pidfd that says that the program has ended, and the descriptor of the 
 A program has ended when its first process has; what it left running in the background keeps
 neither the attempt nor the pipe. Being stopped, or over time, is told to the whole group and to
 every process with the attempt's mark by SIGTERM, and after a grace by SIGKILL.
-
-The environment of a program is made here from a list of names, never inherited.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,22 +23,12 @@ from rflow.plugins.context import Completed, NodeError
 from rflow.runner import guard_process
 from rflow.runner.guard import VARIABLE
 from rflow.runner.guard_process import GRACE_S
+from rflow.runner.spawn import spawn
 
 LINGER_S = 0.25
 """How long the end of the output is waited for when the program itself has ended."""
 
 _CHUNK = 1 << 16
-_PLAIN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR")
-_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
-_CERTIFICATES = (
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "NODE_EXTRA_CA_CERTS",
-)
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Why = Literal["cancelled", "timeout", "lost"]
 
@@ -105,15 +92,6 @@ class Stop:
                 self._fd = None
 
 
-def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What of the runner's environment reaches a program."""
-    names = (*_PLAIN, *_PROXIES, *(name.upper() for name in _PROXIES), *_CERTIFICATES)
-    kept = {name: environ[name] for name in names if name in environ}
-    kept.update({name: value for name, value in environ.items() if name.startswith("LC_")})
-    kept.setdefault("PATH", _PATH)
-    return kept
-
-
 def run_program(
     argv: Sequence[str],
     *,
@@ -135,6 +113,9 @@ def run_program(
     program = _Program(argv, cwd, env, stop, output, input, capture)
     try:
         program.watch(timeout_s, grace_s)
+    except BaseException:
+        program.why = "stop"  # whatever happened: it must not go on unwatched
+        raise
     finally:
         left = program.left_running
         returncode = program.close()
@@ -172,7 +153,7 @@ class _Program:
         self._others: dict[int, int] = {}  # pidfds of further processes that are to end
         ours: list[int] = []
         try:
-            self._process = self._start(argv, cwd, env, capture, ours)
+            self._number = self._start(argv, cwd, env, capture, ours)
         except BaseException:
             for fd in (*self._takes, self._writing):
                 if fd is not None:
@@ -181,7 +162,7 @@ class _Program:
         finally:
             for fd in ours:
                 os.close(fd)
-        self._pidfd = os.pidfd_open(self._process.pid)
+        self._pidfd = os.pidfd_open(self._number)
         for fd in (*self._takes, self._pidfd, stop.fileno()):
             self._poller.register(fd, select.POLLIN)
         if self._writing is not None:
@@ -194,7 +175,7 @@ class _Program:
         env: Mapping[str, str],
         capture: bool,
         theirs: list[int],
-    ) -> subprocess.Popen[bytes]:
+    ) -> int:
         """Start it; the descriptors that are the program's alone go into `theirs`."""
         stdin: int
         if self._input is None:
@@ -213,18 +194,7 @@ class _Program:
             theirs.append(stdout)
             os.set_blocking(caught, False)
             self._takes[caught] = self.captured.extend
-        try:
-            return subprocess.Popen(
-                [os.fspath(word) for word in argv],
-                stdin=stdin,
-                stdout=stdout,
-                stderr=writing,
-                cwd=cwd,
-                env=env,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise _cannot_start(argv[0], cwd, error) from error
+        return spawn(argv, cwd, env, stdin, stdout, writing)
 
     def watch(self, timeout_s: float | None, grace_s: float) -> None:
         """Until the program has ended, or has been ended."""
@@ -289,7 +259,7 @@ class _Program:
         for, so that its number, and the group's, is still its own."""
         self._look()
         with contextlib.suppress(OSError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self._number, number)
         for fd in self._others:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(fd, number)
@@ -301,7 +271,7 @@ class _Program:
             return
         known = set(self._others.values())
         for number, fd in guard_process.marked(f"{mark}.".encode(), {serial.encode()}).items():
-            if number in known or number == self._process.pid:
+            if number in known or number == self._number:
                 os.close(fd)
             else:
                 self._others[fd] = number
@@ -346,25 +316,14 @@ class _Program:
         if self.why or self._failed():
             number = signal.SIGKILL if self.why else signal.SIGTERM
             with contextlib.suppress(OSError):
-                os.killpg(self._process.pid, number)
-        returncode = self._process.wait()
+                os.killpg(self._number, number)
+        _, status = os.waitpid(self._number, 0)
         for fd in (*self._takes, *self._others, self._writing, self._pidfd):
             if fd is not None:
                 os.close(fd)
         self._takes, self._others = {}, {}
-        return returncode
+        return os.waitstatus_to_exitcode(status)
 
     def _failed(self) -> bool:
-        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        found = os.waitid(os.P_PID, self._number, os.WEXITED | os.WNOWAIT)
         return found is not None and found.si_status != 0
-
-
-def _cannot_start(program: str, cwd: Path | str, error: OSError | ValueError) -> NodeError:
-    """Why a program could not be started, for people; trying again does not help."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError) and not os.path.isdir(cwd):
-        return NodeError(f"cannot start `{program}`: there is no folder `{cwd}`", retry=False)
-    if isinstance(error, FileNotFoundError):
-        return NodeError(f"cannot start `{program}`: it is not installed", retry=False)
-    if isinstance(error, OSError):
-        return NodeError(f"cannot start `{program}`: {error.strerror}", retry=False)
-    return NodeError(f"cannot start `{program}`: {error}", retry=False)

@@ -13,7 +13,7 @@ from rflow.runner.bench import Bench
 from rflow.runner.command import Command
 from rflow.runner.guard import Guard
 from rflow.runner.journal import RunSummary
-from rflow.runner.process import base_environment
+from rflow.runner.spawn import base_environment
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
 

@@ -87,10 +87,17 @@ def raises(error: BaseException) -> Callable[[Context], None]:
 
 def test_the_context(case: Case, tmp_path: Path) -> None:
     seen: list[Context] = []
+
+    def look(ctx: Context) -> None:
+        seen.append(ctx)
+        (ctx.scratch / "folder").mkdir()
+        (ctx.scratch / "folder" / "file").write_text("")
+        assert ctx.scratch.is_absolute()
+
     stage = Stage("shop", "production")
     plan = plan_of(plan_node("web", "test.probe"), stage=stage, flow="release")
     outcome = case.run(
-        seen.append,
+        look,
         {"node": "web", "effects": (("web@production", None, "a"),), "key": "r1/web/1"},
         plan=plan,
         run_name="monday",
@@ -106,8 +113,8 @@ def test_the_context(case: Case, tmp_path: Path) -> None:
     assert (ctx.node, ctx.attempt, ctx.key) == ("web", 1, "r1/web/1")
     assert ctx.directory == tmp_path
     assert ctx.workspace.is_dir()
-    assert ctx.scratch.is_dir()
-    assert ctx.scratch.is_absolute()
+    assert ctx.scratch == case.bench.state.scratch("r1", "web", 1)
+    assert not ctx.scratch.exists(), "it ends with the attempt"
     assert ctx.effects == (Effect("web@production", None, "a"),)
     assert not ctx.cancelled()
 

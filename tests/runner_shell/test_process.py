@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from rflow.plugins.context import Completed, NodeError
 from rflow.runner.guard import VARIABLE, Guard
-from rflow.runner.process import Stop, Stopping, base_environment, run_program
+from rflow.runner.process import Stop, Stopping, run_program
+from rflow.runner.spawn import base_environment
 
 
 class Running:
@@ -136,7 +137,8 @@ def test_a_program_ignores_no_signal_that_it_should_not(running: Running) -> Non
     [
         (["no-such-program"], "it is not installed"),
         (["/etc/passwd"], "Permission denied"),
-        (["a\0b"], "null byte"),
+        (["a\0b"], "NUL character"),
+        (["echo", "a\0b"], "null byte"),
         (["/bin/echo", "x" * 5_000_000], "Argument list too long"),
     ],
 )
