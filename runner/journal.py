@@ -109,6 +109,40 @@ class Fact:
     at: float
 
 
+ChangeState = Literal["open", "done", "undone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of the ledger of effects: what a node of a run changed, or was about to.
+
+    `state` is `open` from the intent until the node has ended well (a change in doubt, if the
+    run is over), then `done`; `undone` once the run has taken it back. `seq` orders all changes
+    of the state folder. `stage` is the run's.
+    """
+
+    seq: int
+    stage: str | None
+    resource: str
+    run: str
+    node: str
+    before: Json
+    after: Json
+    state: ChangeState
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What an event changes in the ledger; see `moves`."""
+
+    kind: Literal["intended", "done", "undone", "ended"]
+    node: str = ""
+    resource: str = ""
+    before: Json = None
+    after: Json = None
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """A lock that is held: by which node of which run, since when."""
@@ -194,6 +228,21 @@ class Journal(Protocol):
         """The run that announced a change of the resource after this run's last one, if there is
         one whose change was not undone."""
 
+    def ledger(self, stage: str) -> list[Change]:
+        """All changes by runs of a stage, in order."""
+
+    def ended_at_change(self, run: str) -> int | None:
+        """The `seq` of the last change, of any run, when the run ended; None before that."""
+
+    def put_note(self, kind: str, key: str, body: dict[str, Json]) -> None:
+        """Keep something said of the state as a whole: a freeze, a quarantine."""
+
+    def notes(self, kind: str) -> dict[str, dict[str, Json]]:
+        """What was said, by key."""
+
+    def delete_note(self, kind: str, key: str) -> bool:
+        """Forget it; whether there was one."""
+
     def locks(self) -> list[Lock]:
         """The locks that are held, by name."""
 
@@ -225,14 +274,20 @@ class Journal(Protocol):
         """Close it; claims that were not released stay until they are, or the process ends."""
 
 
-def changes(events: Iterable[Event]) -> Iterator[tuple[str, str, bool]]:
-    """(node, resource, undone): what these events announce of resources, or take back (all that
-    the node announced; then the resource is "")."""
+def moves(events: Iterable[Event]) -> Iterator[Move]:
+    """What these events change in the ledger, in order."""
     for event in events:
-        if isinstance(event, Intended):
-            yield event.node, event.resource, False
-        elif isinstance(event, AttemptSucceeded) and event.node.startswith("undo:"):
-            yield event.node.removeprefix("undo:"), "", True
+        match event:
+            case Intended():
+                yield Move("intended", event.node, event.resource, event.before, event.after)
+            case AttemptSucceeded() if event.node.startswith("undo:"):
+                yield Move("undone", event.node.removeprefix("undo:"))
+            case AttemptSucceeded():
+                yield Move("done", event.node)
+            case RunEnded():
+                yield Move("ended")
+            case _:
+                pass
 
 
 def outcomes(events: Iterable[Event]) -> Iterator[tuple[str, int]]:

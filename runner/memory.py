@@ -19,14 +19,16 @@ from dataclasses import dataclass, field
 from rflow.plugins.types import Json
 from rflow.runner.events import Event, Record, decode, encode
 from rflow.runner.journal import (
+    Change,
     Fact,
     FactKind,
     Lock,
     LockBusy,
+    Move,
     RunSummary,
     Stale,
     TwiceDecided,
-    changes,
+    moves,
     outcomes,
     summary_changes,
 )
@@ -42,8 +44,9 @@ class _Tables:
     facts_posted: int = 0
     locks: dict[str, Lock] = field(default_factory=dict)
     settings: dict[tuple[str, str], Json] = field(default_factory=dict)
-    changes: list[tuple[str, str, str]] = field(default_factory=list)
-    """(resource, run, node) of each change that was announced and not undone, in order."""
+    changes: list[Change] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)
+    notes: dict[tuple[str, str], dict[str, Json]] = field(default_factory=dict)
 
     def snapshot(self) -> _Tables:
         """A copy that later changes of this one do not reach."""
@@ -57,6 +60,8 @@ class _Tables:
             dict(self.locks),
             dict(self.settings),
             list(self.changes),
+            dict(self.ends),
+            dict(self.notes),
         )
 
 
@@ -177,11 +182,8 @@ class MemoryJournal:
                 if (held.run, held.node) != (run, node):
                     raise LockBusy(name, held.run, held.node)
             _append(tables, run, records)
-            for node, resource, undone in changes(events):
-                if undone:
-                    tables.changes = [c for c in tables.changes if c[1:] != (run, node)]
-                else:
-                    tables.changes.append((resource, run, node))
+            for move in moves(events):
+                _move(tables, run, move, at)
             tables.locks = locks
             tables.facts = [f for f in tables.facts if f.run != run or f.id not in facts]
             _summarise(tables, run, events, at, status)
@@ -260,11 +262,31 @@ class MemoryJournal:
             return [copy.deepcopy(fact) for fact in self.store.tables.facts if fact.run == run]
 
     def changed_since(self, run: str, resource: str) -> str | None:
-        others: str | None = None
-        for changed, by, _ in self.store.tables.changes:
-            if changed == resource:
-                others = None if by == run else by
-        return others
+        other: str | None = None
+        for change in self.store.tables.changes:
+            if change.resource == resource and change.run == run:
+                other = None
+            elif change.resource == resource and change.state != "undone":
+                other = change.run
+        return other
+
+    def ledger(self, stage: str) -> list[Change]:
+        return [change for change in self.store.tables.changes if change.stage == stage]
+
+    def ended_at_change(self, run: str) -> int | None:
+        return self.store.tables.ends.get(run)
+
+    def put_note(self, kind: str, key: str, body: dict[str, Json]) -> None:
+        with self._write() as tables:
+            tables.notes[kind, key] = json.loads(json.dumps(body, allow_nan=False))
+
+    def notes(self, kind: str) -> dict[str, dict[str, Json]]:
+        found = sorted(self.store.tables.notes.items())
+        return {key: dict(body) for (of, key), body in found if of == kind}
+
+    def delete_note(self, kind: str, key: str) -> bool:
+        with self._write() as tables:
+            return tables.notes.pop((kind, key), None) is not None
 
     def locks(self) -> list[Lock]:
         with self.store.mutex:
@@ -325,3 +347,23 @@ def _summarise(
         changes.pop("started_at", None)
     changes["length"] = len(tables.events[run])
     tables.runs[run] = dataclasses.replace(summary, **changes)  # type: ignore[arg-type]
+
+
+def _move(tables: _Tables, run: str, move: Move, at: float) -> None:
+    if move.kind == "ended":
+        tables.ends[run] = len(tables.changes)
+        return
+    if move.kind == "intended":
+        for number, known in enumerate(tables.changes):
+            same = (known.run, known.node, known.resource) == (run, move.node, move.resource)
+            if same and known.state == "open":
+                tables.changes[number] = dataclasses.replace(known, after=move.after, at=at)
+                return
+        seq, stage = len(tables.changes) + 1, tables.runs[run].stage
+        made = (seq, stage, move.resource, run, move.node, move.before, move.after)
+        tables.changes.append(Change(*made, "open", at))
+        return
+    for number, known in enumerate(tables.changes):
+        changes = known.state == "open" or (move.kind == "undone" and known.state == "done")
+        if (known.run, known.node) == (run, move.node) and changes:
+            tables.changes[number] = dataclasses.replace(known, state=move.kind)

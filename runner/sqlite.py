@@ -348,8 +348,10 @@ class SqliteJournal:
 
     def ledger(self, stage: str) -> list[Change]:
         return [
-            Change(*row[:5], json.loads(row[5]), json.loads(row[6]), *row[7:])
-            for row in self._all(_LEDGER, (stage,))
+            Change(seq, of, resource, run, node, json.loads(before), json.loads(after), state, at)
+            for seq, of, resource, run, node, before, after, state, at in self._all(
+                _LEDGER, (stage,)
+            )
         ]
 
     def ended_at_change(self, run: str) -> int | None:

@@ -70,13 +70,25 @@ CREATE TABLE facts (
 CREATE INDEX facts_by_run ON facts (run, id);
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  stage TEXT,
   resource TEXT NOT NULL,
   run TEXT NOT NULL,
   node TEXT NOT NULL,
-  undone INTEGER NOT NULL
+  before TEXT NOT NULL,
+  after TEXT NOT NULL,
+  state TEXT NOT NULL,
+  at REAL NOT NULL
 );
 CREATE INDEX changes_by_resource ON changes (resource, seq);
 CREATE INDEX changes_by_run ON changes (run, node);
+CREATE INDEX changes_by_stage ON changes (stage, seq) WHERE stage IS NOT NULL;
+CREATE TABLE ends (run TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE notes (
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
 CREATE TABLE locks (
   name TEXT PRIMARY KEY,
   run TEXT NOT NULL,
@@ -207,6 +219,10 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
         )
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JournalError(CORRUPT, f"`{path}` is damaged: {text}", restore_advice(folder))
+    if "decode to UTF-8" in text:
+        return JournalError(
+            CORRUPT, f"`{path}` is damaged: a record of it is no text", restore_advice(folder)
+        )
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalError(
             LOCKED,
