@@ -13,7 +13,7 @@ from rflow.cli.codes import all_codes
 from rflow.cli.main import COMMANDS, rflow
 from rflow.plugins import hookspecs
 from rflow.plugins.cache import specs
-from rflow.runner import events, process, state_dir
+from rflow.runner import events, spawn, state_dir
 
 from .pages import ROOT, blocks, pages, text_of
 
@@ -94,7 +94,7 @@ def test_every_variable_of_the_environment() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             named |= set(re.findall(r"\b_?RFLOW_[A-Z_]*[A-Z_]\b", path.read_text("utf-8")))
     read = {"NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "XDG_CACHE_HOME"}
-    passed = set(process.base_environment(_Everything())) - {"LC_ALL"}
+    passed = set(spawn.base_environment(_Everything())) - {"LC_ALL"}
     assert missing(sorted(f"`{name}`" for name in (named - INTERNAL) | read | passed), text) == []
 
 
