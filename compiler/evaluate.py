@@ -28,6 +28,7 @@ from rflow.compiler.operate import (
     holds_mask,
     operate,
     scalar_text,
+    shown,
     truth,
     what,
 )
@@ -172,8 +173,11 @@ def apply_filter(expr: Pipe, subject: Json, args: Sequence[object], filters: Fil
         text = str(error).removeprefix(f"{name}: ")
         raise EvalError(f"`{name}`: {text}", "filter") from error
     except Exception as error:
+        # Typing lets through what only the run can know, so that the value may be to blame.
         raise EvalError(
-            f"the filter `{name}` is at fault: {type(error).__name__}: {error}", "filter"
+            f"`{name}` cannot take {shown(subject)}, or is at fault: "
+            f"{type(error).__name__}: {error}",
+            "filter",
         ) from error
     return checked(result) if isinstance(result, int | float) else result
 

@@ -6,6 +6,7 @@ scalar as text. It knows no scope and no filter, and it never coerces.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Literal as Lit
 
@@ -34,7 +35,7 @@ class EvalError(Exception):
     def __init__(
         self,
         message: str,
-        code: Lit["missing", "type", "division", "range", "filter", "depth"] = "type",
+        code: Lit["missing", "type", "division", "range", "filter", "depth", "scope"] = "type",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -123,7 +124,7 @@ def number(value: Json, op: str) -> Number:
     """The value if it is a number."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    raise EvalError(f"`{op}` needs a number, but this is {value!r}")
+    raise EvalError(f"`{op}` needs a number, but this is {shown(value)}")
 
 
 def checked(value: Number) -> Number:
@@ -139,7 +140,7 @@ def truth(value: Json, who: str) -> bool:
     """The value if it is a bool; there is no truthiness."""
     if isinstance(value, bool):
         return value
-    said = "it is missing" if value is None else f"this is {value!r}"
+    said = "it is missing" if value is None else f"this is {shown(value)}"
     raise EvalError(
         f"{who} needs true or false, but {said}", "missing" if value is None else "type"
     )
@@ -161,6 +162,12 @@ def scalar_text(value: Json) -> str:
         else "a list or a map cannot be a part of a string",
         "missing" if value is None else "type",
     )
+
+
+def shown(value: Json) -> str:
+    """The value as JSON, cut short where it is long, for a message."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def what(expr: Expr) -> str:

@@ -6,6 +6,7 @@ and how text becomes one, `durations` how a duration is written.
 """
 
 from rflow.compiler.durations import read_duration, show_duration
+from rflow.compiler.operate import shown as show_value
 from rflow.compiler.operators import a_type, apply_operator, expect, one_of
 from rflow.compiler.relations import (
     TypeMismatch,
@@ -20,7 +21,7 @@ from rflow.compiler.relations import (
     widen,
 )
 from rflow.compiler.signatures import Argument, apply_filter, signature
-from rflow.compiler.values import check_value, read_text, show_value, storable
+from rflow.compiler.values import check_value, read_text, storable
 from rflow.plugins.notation import Signature, parse_type, show_type
 from rflow.plugins.types import (
     ANY,

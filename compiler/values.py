@@ -12,6 +12,7 @@ import math
 import re
 
 from rflow.compiler.durations import ACCEPTED, read_duration
+from rflow.compiler.operate import INT_MAX, shown
 from rflow.compiler.operators import one_of
 from rflow.compiler.relations import constants
 from rflow.plugins.notation import show_type
@@ -27,9 +28,6 @@ from rflow.plugins.types import (
     Union,
 )
 
-INT_MAX = 2**63 - 1
-"""No int is further from zero than this; it is what every store and tool can hold."""
-
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _INT = re.compile(r"[+-]?[0-9]{1,19}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -43,12 +41,6 @@ _WANTED = {
     "artifact": "an artifact, a digest such as `sha256:4f2c…` of 64 digits",
     "any": "JSON",
 }
-
-
-def show_value(value: Json) -> str:
-    """The value as JSON, for a message: cut short where it is long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def wanted(type_: Type) -> str:
@@ -78,7 +70,7 @@ def check_value(value: Json, type: Type) -> str | None:
     subject = f"{where.removeprefix('.')} is " if where else ""
     if at is None:
         return f"{subject or 'it is '}missing; {expected} is needed"
-    return f"{subject}{show_value(at)}, but {expected} is needed"
+    return f"{subject}{shown(at)}, but {expected} is needed"
 
 
 _Problem = tuple[tuple[str | int, ...], Json, str]
@@ -163,7 +155,7 @@ def _read(text: str, type_: Type) -> Json:
 
 
 def _refused(text: str, type_: Type) -> ValueError:
-    return ValueError(f"{show_value(text)} is not {wanted(type_)}")
+    return ValueError(f"{shown(text)} is not {wanted(type_)}")
 
 
 def _read_constant(text: str, constant: str | int | float | bool) -> Json:
@@ -177,7 +169,7 @@ def _read_constant(text: str, constant: str | int | float | bool) -> Json:
         pattern = _INT if isinstance(constant, int) else _FLOAT
         if pattern.fullmatch(text) and float(text) == constant:
             return constant
-    raise ValueError(f"{show_value(text)} is not {one_of((Constant(constant),))}")
+    raise ValueError(f"{shown(text)} is not {one_of((Constant(constant),))}")
 
 
 _READ_FIRST = ("int", "float", "bool", "duration", "artifact")
@@ -203,7 +195,7 @@ def _read_union(text: str, members: tuple[Type, ...], whole: Type) -> Json:
     literal = tuple(member for member in members if isinstance(member, Constant))
     options = ([one_of(literal)] if literal else []) + known
     suggestion = _suggest(text, literal)
-    raise ValueError(f"{show_value(text)} is not {', nor '.join(options)}{suggestion}")
+    raise ValueError(f"{shown(text)} is not {', nor '.join(options)}{suggestion}")
 
 
 def _suggest(text: str, known: tuple[Constant, ...]) -> str:
@@ -224,7 +216,7 @@ def _read_scalar(text: str, name: str) -> Json:
         return read_duration(text)
     if name == "artifact" and _DIGEST.fullmatch(text):
         return text
-    raise ValueError(f"{show_value(text)} is not {_WANTED[name]}")
+    raise ValueError(f"{shown(text)} is not {_WANTED[name]}")
 
 
 def _read_json(text: str, type_: Type) -> Json:
@@ -277,7 +269,7 @@ def _once(pairs: list[tuple[str, Json]]) -> Json:
     found: dict[str, Json] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {show_value(key)} stands twice")
+            raise ValueError(f"the key {shown(key)} stands twice")
         found[key] = value
     return found
 

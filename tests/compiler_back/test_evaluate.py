@@ -137,7 +137,7 @@ def test_operators(op: str, args: tuple[Json, ...], result: Json) -> None:
         (Pipe(A("note"), "upper", ()), "missing", "`upper` needs a value"),
         (Pipe(A("s"), "nowhere", ()), "filter", "no filter `nowhere`"),
         (Pipe(A("s"), "refuse", ()), "filter", "`refuse`: not this one"),
-        (Pipe(A("s"), "broken", ()), "filter", "filter `broken` is at fault"),
+        (Pipe(A("s"), "broken", ()), "filter", "or is at fault: AttributeError"),
         (Apply("matches", (L(1), L("*"))), "type", "takes a string"),
         (Apply("in", (L(1), L(2))), "type", "looks into"),
     ],
