@@ -144,7 +144,8 @@ def report(service: Service, run: str, form: str) -> int:
         say(f"  {name} = {shown(value)}")
     if code:
         failed = [row.id for row in board.failed()]
-        first = failed[0] if failed else ""
+        ended_by = [id for id in failed if id not in board.warnings]  # the others were let pass
+        first = next(iter(ended_by or failed), "")
         if first:
             say(f"  why:   rflow why {run} {first}")
             say(f"  log:   rflow logs {run} {first}")
