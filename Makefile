@@ -14,7 +14,7 @@ demo: $(BIN)/.installed ## Take a small web shop through its release flow: two r
 	@$(BIN)/python examples/shop/demo
 
 test: $(BIN)/.installed ## Run all tests (ARGS="-k name" narrows, JOBS=1 one process)
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) $(ARGS)
 
 lint: $(BIN)/.installed ## Check style and format
 	@$(BIN)/ruff check .

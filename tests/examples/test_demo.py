@@ -8,8 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,8 +15,6 @@ import pytest
 
 DEMO = Path(__file__).parents[2] / "examples/shop/demo"
 WAIT_S = 240.0
-
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -38,47 +34,44 @@ def processes_in(folder: Path) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a demo that has run, and what it printed."""
-    folder = tmp_path_factory.mktemp("shop") / "demo"
+@pytest.mark.slow
+def test_the_demo(tmp_path: Path) -> None:
+    """One test, since running it is what takes the time."""
+    folder = tmp_path / "demo"
     done = subprocess.run(
         [sys.executable, DEMO, folder],
-        env=environment(folder.parent),
+        env=environment(tmp_path),
         capture_output=True,
         text=True,
         timeout=WAIT_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+
+    two_releases_go_live_and_the_third_is_undone(folder, done.stdout)
+    the_last_backup_is_from_before_its_migration(folder)
+    the_address_of_the_chat_is_nowhere(folder, done.stdout)
+    assert processes_in(folder) == []
+    the_shop_can_be_kept_up_afterwards(folder)
 
 
-def test_two_releases_go_live_and_the_third_is_undone(shown: tuple[Path, str]) -> None:
-    folder, text = shown
+def two_releases_go_live_and_the_third_is_undone(folder: Path, text: str) -> None:
     answers = [json.loads(line) for line in text.splitlines() if line.startswith('{"version"')]
+    seen = [(answer["version"], answer["schema"]) for answer in answers]
 
-    assert [(answer["version"], answer["schema"]) for answer in answers] == [
-        ("1", 1),
-        ("2", 2),
-        ("2", 3),
-    ]
+    assert seen == [("1", 1), ("2", 2), ("2", 3)]
     assert '{"text":"release v3: failed"}' in text
     assert (folder / "server/site/current/VERSION").read_text("utf-8") == "2\n"
 
 
-def test_the_backup_of_the_last_release_is_from_before_its_migration(
-    shown: tuple[Path, str],
-) -> None:
-    folder, _ = shown
+def the_last_backup_is_from_before_its_migration(folder: Path) -> None:
     newest = max((folder / "server/backups").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     with closing(sqlite3.connect(newest)) as backup:
         assert backup.execute("PRAGMA user_version").fetchone() == (2,)
 
 
-def test_the_address_of_the_chat_is_nowhere(shown: tuple[Path, str]) -> None:
+def the_address_of_the_chat_is_nowhere(folder: Path, text: str) -> None:
     """It is a secret of the flow."""
-    folder, text = shown
     secret = b"9b1c5e"
 
     assert secret.decode() not in text
@@ -86,36 +79,18 @@ def test_the_address_of_the_chat_is_nowhere(shown: tuple[Path, str]) -> None:
         assert not path.is_file() or secret not in path.read_bytes(), path
 
 
-def test_nothing_is_left_running(shown: tuple[Path, str]) -> None:
-    assert processes_in(shown[0]) == []
-
-
-@pytest.fixture
-def serving(shown: tuple[Path, str]) -> Iterator[subprocess.Popen[str]]:
-    folder, _ = shown
+def the_shop_can_be_kept_up_afterwards(folder: Path) -> None:
     with subprocess.Popen(
         [sys.executable, DEMO, "--serve", folder],
         env=environment(folder.parent),
         stdout=subprocess.PIPE,
         text=True,
-    ) as process:
-        yield process
-        process.kill()
-
-
-def test_the_shop_can_be_kept_up_afterwards(
-    shown: tuple[Path, str], serving: subprocess.Popen[str]
-) -> None:
-    folder, _ = shown
-    assert serving.stdout is not None
-    assert "until Ctrl-C" in serving.stdout.readline()
-    assert any("shop.serve" in command for command in processes_in(folder))
-    serving.send_signal(signal.SIGINT)
-
-    assert serving.wait(WAIT_S) == 130
-    end = time.monotonic() + WAIT_S
-    while processes_in(folder) and time.monotonic() < end:
-        time.sleep(0.02)
+    ) as serving:
+        assert serving.stdout is not None
+        assert "until Ctrl-C" in serving.stdout.readline()
+        assert any("shop.serve" in command for command in processes_in(folder))
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(WAIT_S) == 130
     assert processes_in(folder) == []
 
 
