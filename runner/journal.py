@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from rflow.plugins.types import Json
+from rflow.runner.chain import Stored
 from rflow.runner.events import (
     AttemptFailed,
     AttemptSucceeded,
@@ -196,6 +197,12 @@ class Journal(Protocol):
         first, freeing a lock that the node does not hold does nothing, taking one that it holds
         already does nothing. Raises Stale, LockBusy, TwiceDecided, JournalError; KeyError for an
         unknown run."""
+
+    def head(self, run: str) -> str:
+        """The head of the run's last event, see `runner.chain`; "" for an unknown run."""
+
+    def stored(self, run: str) -> list[Stored]:
+        """The run's events as they are stored, to be verified; none for an unknown run."""
 
     def summary(self, run: str) -> RunSummary | None:
         """The run's summary, None for an unknown run."""

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rflow.plugins.types import Json
-from rflow.runner.events import Event, Record, decode, encode
+from rflow.runner.chain import START, Stored, link
+from rflow.runner.events import EVENT_VERSION, Event, Record, decode, encode
 from rflow.runner.journal import (
     Change,
     Fact,
@@ -218,6 +219,21 @@ class MemoryJournal:
     def read(self, run: str, after: int = 0) -> list[Record]:
         with self.store.mutex:
             return self.store.tables.events.get(run, [])[after:]
+
+    def head(self, run: str) -> str:
+        events = self.stored(run)
+        return events[-1].head if events else START
+
+    def stored(self, run: str) -> list[Stored]:
+        found: list[Stored] = []
+        head = START
+        for record in self.read(run):
+            outcome = next(outcomes((record.event,)), (None, None))
+            kind, body = type(record.event).__name__, encode(record.event).encode()
+            at, version = float(record.at), EVENT_VERSION
+            head = link(head, run, record.number, at, kind, version, *outcome, body)
+            found.append(Stored(record.number, at, kind, version, *outcome, body, head))
+        return found
 
     def summary(self, run: str) -> RunSummary | None:
         return self.store.tables.runs.get(run)

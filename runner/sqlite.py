@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from rflow.plugins.types import Json
-from rflow.runner import sqlite_file
+from rflow.runner import sqlite_file, sqlite_record
 from rflow.runner.artifacts import INLINE_MAX, VALUE_MARK, ArtifactStore, grow, shrink
+from rflow.runner.chain import Stored
 from rflow.runner.claims import FileClaim, claim, claimed
 from rflow.runner.events import (
     EVENT_VERSION,
@@ -56,10 +57,6 @@ _CONCLUDED = _COLUMNS.index("concluded")
 _LENGTH = _COLUMNS.index("length")
 _CREATE = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM runs "  # noqa: S608 - constant text
-_EVENT = (
-    "INSERT INTO events (run, number, at, kind, version, node, attempt, body) "
-    "VALUES (?,?,?,?,?,?,?,?)"
-)
 _GROW = "UPDATE runs SET length = ? WHERE run = ? AND length = ?"
 
 _OUTCOME = "SELECT 1 FROM events WHERE run = ? AND node = ? AND attempt = ? AND number < ?"
@@ -85,8 +82,6 @@ _CHANGED = (
     "(SELECT coalesce(max(seq), 0) FROM changes WHERE run = ? AND resource = ?) "
     "ORDER BY seq DESC LIMIT 1"
 )
-
-_Row = tuple[str, int, float, str, int, str | None, int | None, str]
 
 
 class SqliteJournal:
@@ -152,7 +147,7 @@ class SqliteJournal:
             db.execute(_CREATE, row)
             if columns:
                 _update(db, summary.run, columns)
-            self._insert(db, summary.run, rows)
+            self._insert(db, summary.run, 0, rows)
         return records
 
     def transact(
@@ -176,7 +171,7 @@ class SqliteJournal:
                 if found is None:
                     raise KeyError(run)
                 raise Stale(run, expected, found[0])
-            self._insert(db, run, rows)
+            self._insert(db, run, expected, rows)
             for move in announced:
                 _move(db, run, move, at)
             if columns:
@@ -193,9 +188,9 @@ class SqliteJournal:
 
     def _rows(
         self, run: str, expected: int, events: Sequence[Event], at: float
-    ) -> tuple[list[Record], list[_Row]]:
+    ) -> tuple[list[Record], list[sqlite_record.Row]]:
         records: list[Record] = []
-        rows: list[_Row] = []
+        rows: list[sqlite_record.Row] = []
         number = expected
         for event in events:
             number += 1
@@ -216,12 +211,11 @@ class SqliteJournal:
         outputs = {name: change(value, self._artifacts) for name, value in event.outputs.items()}
         return dataclasses.replace(event, outputs=outputs)
 
-    def _insert(self, db: sqlite3.Connection, run: str, rows: list[_Row]) -> None:
+    def _insert(
+        self, db: sqlite3.Connection, run: str, expected: int, rows: list[sqlite_record.Row]
+    ) -> None:
         try:
-            if len(rows) == 1:
-                db.execute(_EVENT, rows[0])
-            elif rows:
-                db.executemany(_EVENT, rows)
+            sqlite_record.insert(db, run, expected, rows)
         except sqlite3.IntegrityError as error:
             decided: set[tuple[str, int]] = set()
             for _, _, _, _, _, node, attempt, _ in rows:
@@ -295,6 +289,14 @@ class SqliteJournal:
         if len(records) != len(rows) or (length and after + len(rows) < length[0][0] > after):
             raise _corrupt(self.path, f"run {run} has no event {after + len(records) + 1}")
         return records
+
+    def head(self, run: str) -> str:
+        with self._guarded:
+            return sqlite_record.last_head(self._db, run)
+
+    def stored(self, run: str) -> list[Stored]:
+        with self._guarded:
+            return sqlite_record.stored(self._db, run)
 
     def summary(self, run: str) -> RunSummary | None:
         found = self._summaries("WHERE run = ?", (run,))

@@ -22,7 +22,8 @@ BUSY_TIMEOUT_S = 10.0
 _ROOM_MIN = 64 * 1024
 
 # `events` carries node and attempt only for outcomes: the index on them repeats the rule that an
-# outcome counts once. A run's rows lie together, in order.
+# outcome counts once. `head` is that of the chain (`runner.chain`). A run's rows lie together, in
+# order.
 _SCHEMA = """
 CREATE TABLE plans (digest TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
@@ -57,6 +58,7 @@ CREATE TABLE events (
   node TEXT,
   attempt INTEGER,
   body TEXT NOT NULL,
+  head TEXT NOT NULL,
   PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX outcome ON events (run, node, attempt) WHERE node IS NOT NULL;

@@ -13,6 +13,7 @@ This module must never write, repair or guess; what cannot be read is a finding.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -24,8 +25,8 @@ from rflow.compiler import codec
 from rflow.compiler.plan import Plan
 from rflow.runner.artifacts import VALUE_MARK, ArtifactStore
 from rflow.runner.chain import START, Stored, head_of, shown
+from rflow.runner.heads import Noted, noted_heads
 from rflow.runner.journal import Journal, RunSummary
-from rflow.runner.notes import Noted, noted_heads
 from rflow.runner.problems import BAD_ARTIFACT, NO_ARTIFACT, StateError
 from rflow.runner.state_dir import StateDir
 
@@ -120,10 +121,8 @@ class _Body:
 def _bodies(events: list[Stored]) -> Iterator[_Body]:
     for event in events:
         says: Any = None
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             says = json.loads(event.body)
-        except (ValueError, RecursionError):
-            pass
         kind = event.kind if event.kind.isidentifier() else ""
         yield _Body(event.number, kind, event.at, says if isinstance(says, dict) else {})
 
@@ -332,7 +331,7 @@ def _check_artifacts(
 def _artifact_problem(store: ArtifactStore, digest: str) -> str | None:
     """None if it is in the store and whole, "" if it is not there, else what is wrong."""
     try:
-        with store.open(digest) as file:
+        with open(store.path(digest), "rb") as file:
             actual = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except StateError as error:
         if error.problem is NO_ARTIFACT:
