@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rflow.compiler.checks import reference_codes as codes
+from rflow.compiler.checks.outputs import node_behind
 from rflow.compiler.checks.reference_mistakes import Mistakes
 from rflow.compiler.checks.report import listed
 from rflow.compiler.checks.sites import FAILED, FIELDS, RANK, ROOTS, Site, Typed
@@ -278,7 +279,7 @@ class References:
         if outside:
             whole = path.parts[1:]
             if member.kind == "use":
-                behind = _node_behind(member, str(output))
+                behind = node_behind(member, str(output))
                 if behind is None:
                     return self._computed(member, path)
                 whole = (*behind, *path.parts[3:])
@@ -396,23 +397,3 @@ class References:
 
 def _present(type_: Type) -> Type:
     return type_.item if isinstance(type_, Optional) else type_
-
-
-def _node_behind(member: Member, output: str) -> tuple[str | int, ...] | None:
-    """The path to the node's output that an output of a `use` is, None if it is computed."""
-    prefix = ""
-    rest: tuple[str | int, ...] = ()
-    at: Member | None = member
-    while at is not None and at.used is not None:
-        prefix = f"{prefix}{at.name}."
-        expr = at.used.outputs[output].expr
-        if not isinstance(expr, Get):
-            return None
-        rest = (*expr.path[1:], *rest)
-        if expr.root == "node":
-            return (f"{prefix}{expr.path[0]}", *rest)
-        name, _, output = str(expr.path[0]).partition(".")
-        at = at.used.members.get(name) if expr.root == "value" else None
-        if at is not None and at.kind != "use":
-            return None
-    return None

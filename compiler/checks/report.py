@@ -11,6 +11,9 @@ import re
 from rflow.dsl.ast import Span
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, closest
 
+COMPARISONS_MAX = 200_000
+"""So many names are compared for suggestions: thousands of mistakes must not take minutes."""
+
 _DECLARING = (
     "arg|secret|let|trigger|node|approve|sequence|parallel|as|output|each|group|pipeline|stage|flow"
 )
@@ -23,7 +26,7 @@ class Report:
     text seems to declare all the same is then not called unknown.
     """
 
-    __slots__ = ("_import_missing", "broken", "found", "source", "texts")
+    __slots__ = ("_comparisons", "_import_missing", "broken", "found", "source", "texts")
 
     def __init__(self, source: Source, found: list[Diagnostic]) -> None:
         self.source = source
@@ -31,6 +34,7 @@ class Report:
         self.broken: tuple[Span, ...] = ()
         self.texts: tuple[str, ...] = ()
         self._import_missing = False
+        self._comparisons = COMPARISONS_MAX
 
     def missing_import(self) -> None:
         """Note that an import could not be read: flows, stages and people may be declared in it."""
@@ -69,7 +73,10 @@ class Report:
         """
         if self.perhaps_declared(word) or (imported and self._import_missing):
             return
-        meant = closest(word, known)
+        meant = None
+        if len(known) <= self._comparisons:
+            self._comparisons -= len(known)
+            meant = closest(word, known)
         if meant is not None:
             help = None
         self.error(code, span, message, text=text, help=help, suggestion=meant)

@@ -189,3 +189,16 @@ flow part {
     found = checked.coverage("release")
     assert (found.nodes, found.gates, found.effects, found.keep, found.undo) == (7, 1, 6, 2, 2)
     assert found.open == ("one.a", "two.a")
+
+
+def test_thousands_of_unknown_names_are_told_without_comparing_all_with_all() -> None:
+    nodes = "".join(
+        f'  node name{n}: sh after nam{n} {{ script = "$<refs.nme{n}.v>"  pure }}\n'
+        for n in range(2000)
+    )
+
+    checked = check_text(f"rflow 1\nflow f {{\n{nodes}}}")
+
+    assert len(checked.diagnostics) == 4000
+    assert checked.diagnostics[0].suggestion is not None
+    assert checked.diagnostics[-1].suggestion is None
