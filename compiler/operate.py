@@ -35,7 +35,7 @@ class EvalError(Exception):
     def __init__(
         self,
         message: str,
-        code: Lit["missing", "type", "division", "range", "filter", "depth", "scope"] = "type",
+        code: Lit["missing", "type", "division", "range", "filter", "depth"] = "type",
     ) -> None:
         super().__init__(message)
         self.message = message

@@ -34,7 +34,8 @@ _WRAPPERS = {
     "setsid",
     "stdbuf",
 }
-_EVALUATE = {"eval", "trap", "ssh", "su", "watch", "parallel"}
+_EVALUATE = {"eval", "trap", "watch", "parallel"}
+_SSH_VALUES = "BbcDEeFIiJLlmOopQRSWw"
 _SHELLS = {"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"}
 _TESTS = {"-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R", "-t"}
 
@@ -94,13 +95,34 @@ def evaluates(before: list[str]) -> bool:
     """Whether a command that begins with these words evaluates the next one as a program."""
     names = [program(raw) for raw in before]
     for at, name in enumerate(names):
-        if name in _EVALUATE and all(n in _WRAPPERS or n[:1] == "-" for n in names[:at]):
+        behind = names[at + 1 :]
+        if name in _SHELLS and any(re.fullmatch(r"-[A-Za-z]*c", word) for word in behind):
             return True
-        if name in _SHELLS and any(re.fullmatch(r"-[A-Za-z]*c", n) for n in names[at + 1 :]):
+        if not all(word in _WRAPPERS or word[:1] == "-" for word in names[:at]):
+            continue
+        if name in _EVALUATE:
+            return True
+        if name == "ssh" and _has_destination(behind):
+            return True
+        if name == "su" and behind[-1:] in (["-c"], ["--command"]):
+            return True
+    return False
+
+
+def _has_destination(words: list[str]) -> bool:
+    """Whether the host of an `ssh` is among these words: what follows goes to its shell."""
+    value = False
+    for word in words:
+        if value:
+            value = False
+        elif word.startswith("-"):
+            value = len(word) == 2 and word[1] in _SSH_VALUES
+        else:
             return True
     return False
 
 
 def evaluates_input(words: list[str]) -> bool:
     """Whether a command of these words evaluates what it reads as a program."""
-    return evaluates(words) or any(program(raw) in _SHELLS for raw in words)
+    names = {program(raw) for raw in words}
+    return evaluates(words) or bool(names & (_SHELLS | {"ssh", "su"}))

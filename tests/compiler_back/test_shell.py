@@ -127,6 +127,10 @@ def test_every_problem_is_reported() -> None:
     [
         ('eval "echo @1"', (1,)),
         ('ssh host "cd @1" @2', (1, 2)),
+        ("ssh -p 22 -i @1 @2 uptime", ()),
+        ("ssh -tt -o X=y @1 @2", (2,)),
+        ("su @1 -c @2", (2,)),
+        ("su - @1 <<E\n@2\nE", (2,)),
         ("sudo sh -ec 'echo @1'", (1,)),
         ("docker exec c sh -c 'echo @1'", (1,)),
         ("trap 'rm @1' EXIT", (1,)),
