@@ -200,5 +200,4 @@ def test_thousands_of_unknown_names_are_told_without_comparing_all_with_all() ->
     checked = check_text(f"rflow 1\nflow f {{\n{nodes}}}")
 
     assert len(checked.diagnostics) == 4000
-    assert checked.diagnostics[0].suggestion is not None
-    assert checked.diagnostics[-1].suggestion is None
+    assert 0 < sum(d.suggestion is not None for d in checked.diagnostics) < 4000
