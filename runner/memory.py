@@ -228,11 +228,11 @@ class MemoryJournal:
         found: list[Stored] = []
         head = START
         for record in self.read(run):
-            outcome = next(outcomes((record.event,)), (None, None))
+            node, attempt = next(outcomes((record.event,)), (None, None))
             kind, body = type(record.event).__name__, encode(record.event).encode()
             at, version = float(record.at), EVENT_VERSION
-            head = link(head, run, record.number, at, kind, version, *outcome, body)
-            found.append(Stored(record.number, at, kind, version, *outcome, body, head))
+            head = link(head, run, record.number, at, kind, version, node, attempt, body)
+            found.append(Stored(record.number, at, kind, version, node, attempt, body, head))
         return found
 
     def summary(self, run: str) -> RunSummary | None:

@@ -19,14 +19,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Literal
 
 from rflow.compiler import codec
 from rflow.compiler.plan import Plan
 from rflow.runner.artifacts import VALUE_MARK, ArtifactStore
 from rflow.runner.chain import START, Stored, head_of, shown
+from rflow.runner.events import RunCreated, decode
 from rflow.runner.heads import Noted, noted_heads
-from rflow.runner.journal import Journal, RunSummary
+from rflow.runner.journal import Journal, moves
 from rflow.runner.problems import BAD_ARTIFACT, NO_ARTIFACT, StateError
 from rflow.runner.state_dir import StateDir
 
@@ -93,7 +95,7 @@ def verify(journal: Journal, state: StateDir, run: str, given: str = "") -> Verd
     _check_heads(found, heads, noted_heads(state, run), given)
     plan = _check_plan(found, journal, bodies)
     _check_line(found, journal, events, bodies)
-    _check_ledger(found, journal, bodies)
+    _check_ledger(found, journal, events)
     _check_artifacts(found, ArtifactStore(state.artifacts), bodies, plan)
     return found
 
@@ -300,8 +302,50 @@ def _add_line(found: Verdict, column: str, line: object, events: object) -> None
     found.findings.append(Finding("line", f"the run's {column}", message))
 
 
-def _check_ledger(found: Verdict, journal: Journal, bodies: list[_Body]) -> None:
-    """The run's lines in the ledger of effects, against the events."""
+def _check_ledger(found: Verdict, journal: Journal, events: list[Stored]) -> None:
+    """The run's lines in the ledger of effects, against the events, if these are as written."""
+    if found.findings:
+        return
+    said = [decode(event.kind, event.body.decode()) for event in events]
+    created = said[0]
+    if not isinstance(created, RunCreated) or created.stage is None:
+        return
+    wanted: list[dict[str, object]] = []
+    for move in moves(said):
+        own = [line for line in wanted if line["node"] == move.node and line["state"] != "undone"]
+        open_ = [line for line in own if line["state"] == "open"]
+        if move.kind == "intended":
+            same = [line for line in open_ if line["resource"] == move.resource]
+            for line in same:
+                line["after"] = move.after
+            if not same:
+                line = dict.fromkeys(_LEDGER, None) | {"state": "open"}
+                wanted.append(line | {name: getattr(move, name) for name in _LEDGER[:4]})
+        elif move.kind != "ended":
+            for line in own if move.kind == "undone" else open_:
+                line["state"] = move.kind
+    try:
+        lines = [line for line in journal.ledger(created.stage) if line.run == found.run]
+    except (StateError, ValueError) as error:
+        found.findings.append(Finding("unreadable", "the ledger", str(error)))
+        return
+    for line, change in zip_longest(wanted, lines):
+        one = None if line is None else [line[name] for name in _LEDGER]
+        two = None if change is None else [getattr(change, name) for name in _LEDGER]
+        if one != two:
+            node, resource = (two or one or ["", ""])[:2]
+            message = f"the ledger says {_line(two)}, the events say {_line(one)}"
+            found.findings.append(Finding("line", f"the effect of {node} on {resource}", message))
+
+
+_LEDGER = ("node", "resource", "before", "after", "state")
+
+
+def _line(line: list[Any] | None) -> str:
+    if line is None:
+        return "nothing"
+    _, _, before, after, state = line
+    return f"{json.dumps(before)} → {json.dumps(after)} ({state})"
 
 
 def _check_artifacts(
@@ -380,4 +424,4 @@ def _artifact_outputs(bodies: list[_Body], plan: Plan | None) -> set[str]:
     return found
 
 
-__all__ = ["Code", "Finding", "RunSummary", "Verdict", "verify"]
+__all__ = ["Code", "Finding", "Verdict", "verify"]
