@@ -19,12 +19,10 @@ from rflow.compiler.scope import (
     BOUND,
     LATE,
     SECRET,
-    UNTRUSTED,
     Flow,
     Let,
     Member,
     Trigger,
-    Value,
 )
 from rflow.compiler.types import (
     ANY,
@@ -140,8 +138,6 @@ class References:
         value = FIELDS[root].get(name)
         if value is None:
             return self.mistakes.no_output(path, 1, f"`{root}`", list(FIELDS[root]))
-        if self.flow.webhook is None and value.labels & UNTRUSTED:
-            value = Value(value.type, value.labels & ~UNTRUSTED)
         get = Get(root, path.parts[1:])  # type: ignore[arg-type]
         return self._within(get, value.type, value.labels, path, 2)
 

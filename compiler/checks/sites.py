@@ -28,7 +28,7 @@ FIELDS: dict[str, dict[str, Value]] = {
         "description": Value(STRING, BOUND | UNTRUSTED),
         "started": Value(FLOAT, BOUND),
         "status": Value(_STATUSES, BOUND | LATE),
-        "by": Value(STRING, BOUND),
+        "by": Value(STRING, BOUND | UNTRUSTED),
         "url": Value(Optional(STRING), BOUND),
     },
     "flow": {"name": Value(STRING)},
