@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rflow.compiler.graph import data
+from rflow.compiler.notes import changes, clean, names_of_loops, notes_of
 from rflow.compiler.plan import Node, Plan, Section
-from rflow.compiler.render_text import clean, names_of_loops, notes_of
 from rflow.compiler.waves import sections
 
 Sort = Literal["plain", "effect", "gate", "join"]
@@ -117,7 +117,7 @@ def _shape(plan: Plan, node: Node, loops: dict[str, str], parents: dict[str, str
         sort = "join"
     elif node.approval is not None:
         sort = "gate"
-    elif node.effect is not None and node.contract.type != "pure":
+    elif changes(node):
         sort = "effect"
     brackets = ",".join(loops.get(loop, "") for loop in node.loops)
     section = None if node.section == "main" else f"section:{node.section}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rflow.compiler.drawing import Drawing, Shape, Sort, contents, draw
+from rflow.compiler.notes import clean
 from rflow.compiler.plan import Plan
-from rflow.compiler.render_text import clean
 
 _STYLES: dict[Sort, str] = {
     "plain": "",

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape
 
 from rflow.compiler.drawing import Arrow, Contents, Drawing, Shape, contents, draw
 from rflow.compiler.layout import Point, lay_out
+from rflow.compiler.notes import cells
 from rflow.compiler.plan import Plan
-from rflow.compiler.render_text import cells
 
 _MARGIN, _PADDING, _LABEL = 20.0, 14.0, 22.0
 _HEIGHT, _JOIN = 44.0, 8.0

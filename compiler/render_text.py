@@ -8,16 +8,24 @@ the plan are shown without control characters, so that they cannot steer a termi
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from rflow.compiler.durations import show_duration
 from rflow.compiler.explain import show_expr
-from rflow.compiler.plan import Approval, Node, Plan, Section, Stage
-from rflow.compiler.tree import Expr
-from rflow.compiler.tree import Literal as Constant
+from rflow.compiler.notes import (
+    args_of,
+    cells,
+    changes,
+    clean,
+    gate_of,
+    names_of_loops,
+    notes_of,
+    padded,
+    short,
+    stage_of,
+)
+from rflow.compiler.plan import Node, Plan, Section
 from rflow.compiler.waves import coverage, listed, sections, waves
 
 _TITLES: dict[Section, str] = {
@@ -41,21 +49,6 @@ def waves_text(plan: Plan, *, width: int = 80, color: bool = False, plain: bool 
         page.section(section)
     page.summary()
     return "".join(f"{line.rstrip()}\n" for line in page.lines)
-
-
-def cells(text: str) -> int:
-    """How many cells of a terminal the text takes."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
-
-
-def clean(text: str) -> str:
-    """The text on one line, without characters that cannot be seen or that steer a terminal."""
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(text.split())
 
 
 @dataclass
@@ -83,9 +76,13 @@ class _Page:
         return f"\033[{';'.join(_CODES[c] for c in colours)}m{text}\033[0m"
 
     def wrapped(self, text: str, width: int) -> list[str]:
-        """The text in lines of at most `width` cells; a longer word is cut."""
+        """The text in lines of at most `width` cells; a longer word is cut.
+
+        A dot between two notes stays with the first.
+        """
         lines, line = [""], 0
-        for word in self.text(clean(text)).split(" "):
+        for word in self.text(clean(text)).replace(" · ", "\0· ").split(" "):
+            word = word.replace("\0", " ")
             word, size = self.fit(word, width)
             if line and line + 1 + size > width:
                 lines.append("")
@@ -125,15 +122,15 @@ class _Page:
         self.lines.append("")
         before = len(self.lines)
         if plan.stage is not None:
-            self.labelled("stage", [_stage(plan.stage)])
+            self.labelled("stage", [stage_of(plan.stage)])
         starts = " · ".join(f"{trigger.name}: {trigger.kind}" for trigger in plan.triggers)
-        secrets = " · ".join(f"{s.name} from {s.source} {_short(s.key)}" for s in plan.secrets)
+        secrets = " · ".join(f"{s.name} from {s.source} {short(s.key)}" for s in plan.secrets)
         outputs = " · ".join(f"{output.name}: {output.type}" for output in plan.outputs)
         runs = f"concurrency {plan.concurrency}"
         if plan.timeout_s is not None:
             runs += f" · at most {show_duration(plan.timeout_s)} of running"
         self.labelled("starts by", [starts])
-        self.labelled("arguments", list(_args(plan)))
+        self.labelled("arguments", list(args_of(plan)))
         self.labelled("secrets", [secrets])
         self.labelled("runs", [runs])
         self.labelled("outputs", [outputs])
@@ -160,20 +157,20 @@ class _Page:
 
     def node(self, node: Node, name: str, label: str, name_width: int, kind_width: int) -> None:
         gate = node.approval is not None
-        sign = self.text("⛔" if gate else "◆" if _changes(node) else "")
+        sign = self.text("⛔" if gate else "◆" if changes(node) else "")
         colours: tuple[Colour, ...] = ("yellow", "bold") if gate else ("bold",)
         lead = len(label) + 5
         indent = lead + name_width + 2 + kind_width + 2
         notes = " · ".join(notes_of(self.plan, node))
         if self.width - indent < 24:
             indent = lead + 2
-        line = f"{self.paint(label, 'dim')}  {self.paint(_padded(sign, 3), colours[0])}"
+        line = f"{self.paint(label, 'dim')}  {self.paint(padded(sign, 3), colours[0])}"
         fitted, size = self.fit(name, max(name_width, self.width - lead - 2 - kind_width))
         line += self.paint(fitted, *colours) + " " * (name_width - size)
         at = lead + max(size, name_width)
         if at + 2 + kind_width <= self.width:
             kind = self.fit(node.kind, max(kind_width, 8))[0]
-            line += f"  {self.paint(_padded(kind, kind_width), 'dim')}"
+            line += f"  {self.paint(padded(kind, kind_width), 'dim')}"
             at += 2 + max(cells(kind), kind_width)
         pieces = self.wrapped(notes, self.width - indent) if notes else []
         if pieces and at + 2 <= indent:
@@ -188,7 +185,7 @@ class _Page:
 
     def summary(self) -> None:
         gates = [node for node in self.plan.nodes if node.approval is not None]
-        self.labelled("gates", [_gate(self.plan, node) for node in gates], "yellow")
+        self.labelled("gates", [gate_of(self.plan, node) for node in gates], "yellow")
         locks: dict[str, list[str]] = {}
         loops = names_of_loops(self.plan)
         for node in self.plan.nodes:
@@ -207,114 +204,6 @@ class _Page:
             self.labelled("on failure", [f"what the run did is undone, last first{then}"])
         elif found.total and not failure:
             self.labelled("on failure", ["what the run did stays as it is"])
-        self.labelled("signs", [self._signs(bool(gates), found.total > 0)], "dim")
-
-    def _signs(self, gates: bool, effects: bool) -> str:
-        known = ["◆ changes something outside the run"] * effects + ["⛔ waits for people"] * gates
-        return " · ".join(known) if known else "no node changes anything outside the run"
-
-
-# -- texts -------------------------------------------------------------------------------------
-
-
-def notes_of(plan: Plan, node: Node) -> Iterator[str]:
-    """What is to be said of a node besides its name and kind, each in a few words."""
-    loops = names_of_loops(plan) if node.whens or node.loops or node.lock else {}
-    if node.approval is not None:
-        yield _approval(node.approval)
-    for loop in plan.loops:
-        if loop.id == node.id or (node.loops and loop.id == node.loops[-1]):
-            at_most = f", {loop.at_most} at a time" if loop.at_most is not None else ""
-            yield f"each {loop.name} in {_short(show_expr(loop.over, loops))}{at_most}"
-    if node.whens:
-        yield "when " + _short(" and ".join(show_expr(expr, loops) for expr, _ in node.whens))
-    match node.contract.type:
-        case "self":
-            yield "↶ its kind undoes it"
-        case "undo":
-            yield f"↶ undo {node.contract.kind}"
-        case "keep":
-            yield "keep"
-        case "irreversible":
-            yield "irreversible"
-        case "none" if _changes(node):
-            yield "no rollback contract"
-    if node.lock is not None:
-        yield f"lock {_short(show_expr(node.lock, loops))}"
-    if node.retry.attempts > 1:
-        yield f"{node.retry.attempts} attempts"
-    if node.timeout_s is not None:
-        yield f"timeout {show_duration(node.timeout_s)}"
-    if node.continue_on_failure:
-        yield "may fail"
-
-
-def names_of_loops(plan: Plan) -> dict[str, str]:
-    """The names of the plan's loops by their ids."""
-    return {loop.id: loop.name for loop in plan.loops}
-
-
-def _changes(node: Node) -> bool:
-    return node.effect is not None and node.contract.type != "pure"
-
-
-def _short(text: str) -> str:
-    text = clean(text)
-    return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cells(text))
-
-
-def _approval(approval: Approval) -> str:
-    own = ", also who started the run" if approval.self_ok else ""
-    return (
-        f"{approval.count} of {_who(approval)}{own}, within {show_duration(approval.within_s)} "
-        f"else {approval.otherwise}"
-    )
-
-
-def _who(approval: Approval) -> str:
-    return ", ".join(approval.by) or "anyone"
-
-
-def _gate(plan: Plan, node: Node) -> str:
-    assert node.approval is not None
-    effects = {other.id for other in plan.nodes if _changes(other)}
-    behind = [id for id in node.approval.slice if id in effects]
-    if not behind:
-        return f"{node.id} has no effect behind it"
-    return f"{node.id} ({node.approval.count} of {_who(node.approval)}) holds back {listed(behind)}"
-
-
-def _stage(stage: Stage) -> str:
-    parts = ["protected: effects need an approval"] if stage.protected else ["not protected"]
-    if stage.open:
-        parts.append(f"open {' and '.join(stage.open)}")
-    if stage.rollback_by:
-        parts.append(f"a rollback needs {stage.rollback_count} of {', '.join(stage.rollback_by)}")
-    if stage.before is not None:
-        parts.append(f"comes after {stage.before}")
-    return " · ".join(parts)
-
-
-def _default(type_: str, default: Expr) -> str:
-    """A default as the flow writes it; in a plan a duration is a number of seconds."""
-    if type_.rstrip("?") == "duration" and isinstance(default, Constant):
-        seconds = default.value
-        if isinstance(seconds, int | float):
-            return show_duration(seconds)
-    return show_expr(default)
-
-
-def _args(plan: Plan) -> Iterator[str]:
-    for arg in plan.args:
-        text = f"{arg.name}: {arg.type}"
-        if arg.default is not None:
-            text += f" = {_short(_default(arg.type, arg.default))}"
-        if arg.secret:
-            text += " · secret"
-        if arg.required:
-            text += " · must be given"
-        yield text
+        effect = ["◆ changes something outside the run"] if found.total else []
+        gate = ["⛔ waits for people"] if gates else []
+        self.labelled("signs", [" · ".join(effect + gate)], "dim")

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rflow.compiler import graph, render
 from rflow.compiler.layout import lay_out
+from rflow.compiler.notes import cells
 from rflow.compiler.plan import Contract, Plan
-from rflow.compiler.render_text import cells
 from rflow.compiler.waves import coverage, listed, waves
 from sample_plans import grouped, layered, plans, shop
 
