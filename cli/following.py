@@ -134,6 +134,8 @@ def report(service: Service, run: str, form: str) -> int:
         return code
     pen = app().out
     took = times.span((found.ended_at or time.time()) - (found.started_at or found.created_at))
+    from rflow.runner import chain
+
     board = board_of(service, run)
     marks = f" with warnings: {', '.join(board.warnings)} failed" if board.warnings else ""
     title = clean(found.name) if found.name == run else f"{clean(found.name)} ({run})"
@@ -142,6 +144,7 @@ def report(service: Service, run: str, form: str) -> int:
         from rflow.cli.narration import value as shown
 
         say(f"  {name} = {shown(value)}")
+    say(f"  record: {chain.shown(service.journal.head(run))}")
     if code:
         failed = [row.id for row in board.failed()]
         ended_by = [id for id in failed if id not in board.warnings]  # the others were let pass

@@ -58,6 +58,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "show": Entry("show:show", "Show a run, or one node of it."),
         "logs": Entry("logs:logs", "Print the log of a run, or follow it."),
         "why": Entry("why:why", "Say why a node did, or did not, run."),
+        "verify": Entry("verify:verify", "Verify the record of a run."),
         "rename": Entry("runs:rename", "Change a run's name or description."),
         "locks": Entry("runs:locks", "List the locks that runs hold."),
     },

@@ -18,6 +18,7 @@ from rflow.cli.status import sign, word
 from rflow.cli.target import find_node, find_run, open_state, state_option
 from rflow.cli.tree import Look, tree
 from rflow.plugins.types import Json
+from rflow.runner import chain
 
 if TYPE_CHECKING:
     from rflow.runner.service import Service
@@ -52,15 +53,18 @@ def show(run: str | None, node: str | None, form: str, state: str | None) -> int
             _show_node(app(), service, id_, record)
         return 0
     view = service.view(id_)
+    head = chain.shown(service.journal.head(id_))
     if form == "json":
-        say(_dumps(view))
+        say(_dumps({**dataclasses.asdict(view), "head": head}))
     else:
-        _show_run(app(), view)
+        _show_run(app(), view, head)
     return 0
 
 
 def _dumps(shown: Any) -> str:
-    return json.dumps(with_iso(dataclasses.asdict(shown)), ensure_ascii=False, indent=2)
+    if not isinstance(shown, dict):
+        shown = dataclasses.asdict(shown)
+    return json.dumps(with_iso(shown), ensure_ascii=False, indent=2)
 
 
 def with_iso(value: Any) -> Any:
@@ -77,7 +81,7 @@ def with_iso(value: Any) -> Any:
     return value
 
 
-def _show_run(shared: App, view: RunView) -> None:
+def _show_run(shared: App, view: RunView, head: str) -> None:
     pen, now = shared.out, time.time()
     title = pen.bold(clean(view.name)) + (f" ({view.run})" if view.name != view.run else "")
     warned = pen.yellow(" with warnings") if view.warnings else ""
@@ -103,6 +107,7 @@ def _show_run(shared: App, view: RunView) -> None:
         facts.append(("held", held))
     if why := narration.reason(view.reason):
         facts.append(("why", why))
+    facts.append(("record", head))
     for name, text in facts:
         say(wrap(f"  {pen.dim(f'{name:9}')}  {clean(text)}", shared.width, " " * 13))
     say()
