@@ -67,13 +67,6 @@ class Builder(Expressions):
         v[0].append(self.word(v[2:]))
         return cast(Values, v[0])
 
-    def string_first(self, v: Values) -> Values:
-        return [self.string(v)]
-
-    def string_more(self, v: Values) -> Values:
-        v[0].append(self.string(v[2:]))
-        return cast(Values, v[0])
-
     def doc(self, start: int) -> str | None:
         """The text of the doc comments before what begins at `start`."""
         spans = self.docs.pop(start, None)
@@ -119,8 +112,7 @@ class Builder(Expressions):
         return ast.Module(version, tuple(v[2]), span=(v[0][0], v[1][1]))
 
     def imported(self, v: Values) -> ast.Import:
-        path = self.string(v[1:])
-        return ast.Import(path, span=(v[0][0], path.span[1]))
+        return ast.Import(v[1], span=(v[0][0], v[1].span[1]))
 
     def people(self, v: Values) -> ast.People:
         start = v[0][0]
@@ -147,8 +139,7 @@ class Builder(Expressions):
         return ast.Protect(span=v[0])
 
     def window(self, v: Values) -> ast.Open:
-        window = self.string(v[1:])
-        return ast.Open(window, span=(v[0][0], window.span[1]))
+        return ast.Open(v[1], span=(v[0][0], v[1].span[1]))
 
     def rollback_policy(self, v: Values) -> ast.RollbackPolicy:
         by = self.by(v[1:])
@@ -179,7 +170,7 @@ class Builder(Expressions):
 
     def secret(self, v: Values) -> ast.Secret:
         start = v[0][0]
-        key = self.string(v[4:])
+        key = v[4]
         return ast.Secret(
             self.word(v[1:]),
             self.word(v[3:]),
@@ -323,8 +314,7 @@ class Builder(Expressions):
         return ast.Timeout(self.duration(v[1:]), span=(v[0][0], v[1][1]))
 
     def lock(self, v: Values) -> ast.Lock:
-        name = self.string(v[1:])
-        return ast.Lock(name, span=(v[0][0], name.span[1]))
+        return ast.Lock(v[1], span=(v[0][0], v[1].span[1]))
 
     def undo_bare(self, v: Values) -> ast.Undo:
         return ast.Undo(v[1], span=(v[0][0], v[1].span[1]))
@@ -334,12 +324,10 @@ class Builder(Expressions):
         return ast.Undo(v[1], tuple(entries), span=(v[0][0], end))
 
     def keep(self, v: Values) -> ast.Keep:
-        reason = self.string(v[1:])
-        return ast.Keep(reason, span=(v[0][0], reason.span[1]))
+        return ast.Keep(v[1], span=(v[0][0], v[1].span[1]))
 
     def irreversible(self, v: Values) -> ast.Irreversible:
-        reason = self.string(v[1:])
-        return ast.Irreversible(reason, span=(v[0][0], reason.span[1]))
+        return ast.Irreversible(v[1], span=(v[0][0], v[1].span[1]))
 
     def pure(self, v: Values) -> ast.Pure:
         return ast.Pure(span=v[0])

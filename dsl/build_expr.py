@@ -302,7 +302,7 @@ class Expressions:
         return ast.GenericType(name.text, v[2], span=(name.span[0], v[3][1]))
 
     def type_optional(self, v: Values) -> ast.TypeExpr:
-        if isinstance(v[0], ast.OptionalType) and self.text[v[0].span[1] - 1] == "?":
+        if isinstance(v[0], ast.OptionalType):
             self.bad("optional_twice", v[1])
             return cast(ast.TypeExpr, v[0])
         return ast.OptionalType(v[0], span=(v[0].span[0], v[1][1]))

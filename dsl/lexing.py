@@ -404,7 +404,8 @@ class Lexer:
         digits = re.match("[0-9.]*", word)
         assert digits is not None
         unit = word[digits.end() :]
-        if unit[:1].isalpha() and not word.startswith(("0x", "0X", "0b", "0o")):
+        foreign = word.startswith(("0x", "0X", "0b", "0o")) or re.fullmatch("[eE][0-9]*", unit)
+        if unit[:1].isalpha() and not foreign:
             self._duration_slip((start, end), digits.group(), unit)
             value: Any = ast.Duration(0, word, span=(start, end))
             return self._stand_in(token, ID["DURATION"], end, value)

@@ -37,7 +37,7 @@ VERSION = 1
 STACK_MAX = 100
 """A stack this low cannot hold more than 100 levels of nesting; above, `recover` counts them."""
 
-_SIMPLE_REF = re.compile(r"\$<([A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z0-9_]++)*+)>")
+_SIMPLE_REF = re.compile(r"\$<([A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z0-9_]++)++)>")
 
 
 class NotParsed(Exception):
@@ -173,9 +173,5 @@ class FastBuilder(Builder):
         if parts:
             return ast.Ref(ast.Path(parts, span=(start + 2, end - 1)), (), span=(start, end))
         head, filters = run(self, "reference", start + 2, end - 1)
-        if isinstance(head, ast.Path) and len(head.parts) == 1 and head.parts[0] in _LITERALS:
-            raise NotParsed
         return ast.Ref(head, tuple(filters), span=(start, end))
 
-
-_LITERALS = ("true", "false")

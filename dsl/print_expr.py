@@ -40,7 +40,7 @@ def flat(expr: ast.Expr) -> str:
         case ast.Int():
             return str(expr.value)
         case ast.Float():
-            return repr(expr.value)
+            return decimal(expr.value)
         case ast.Duration():
             return duration(expr)
         case ast.Str():
@@ -63,6 +63,16 @@ def flat(expr: ast.Expr) -> str:
             return "if {} then {} else {}".format(*parts)
         case _:
             assert_never(expr)
+
+
+def decimal(value: float) -> str:
+    """The shortest digits that give this number, without an exponent."""
+    text = repr(value)
+    if "e" in text:
+        from decimal import Decimal
+
+        text = format(Decimal(text), "f")
+    return text if "." in text else f"{text}.0"
 
 
 def operand(expr: ast.Expr, parent: ast.Binary | ast.Unary, *, right: bool = False) -> str:
