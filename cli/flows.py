@@ -82,8 +82,13 @@ class Flows:
         raise Failure(f"`{file}` holds no flow `{name}`", help=step)
 
     def plan(self, name: str) -> Plan:
-        """The plan of a flow."""
-        return self.checked.plan(name, self.kinds.delays)
+        """The plan of a flow. Raises `Problems` if a retry policy does not take its inputs."""
+        from rflow.compiler.program import PolicyRefused
+
+        try:
+            return self.checked.plan(name, self.kinds.delays)
+        except PolicyRefused as refused:
+            raise Problems([refused.diagnostic]) from None
 
 
 def check_file(path: str) -> Flows:

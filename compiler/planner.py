@@ -14,6 +14,7 @@ from dataclasses import replace
 from rflow.compiler import bindings
 from rflow.compiler import plan as plans
 from rflow.compiler.absolute import absolute
+from rflow.compiler.checks.clause_codes import POLICY_REFUSED
 from rflow.compiler.checks.edges import BODY
 from rflow.compiler.expr import Literal
 from rflow.compiler.inline import Context, Graph
@@ -21,6 +22,7 @@ from rflow.compiler.scope import Contract, Flow, Member, Program, Retry
 from rflow.compiler.types import STRING, show_type
 from rflow.compiler.wiring import ids_of, ordered, section_of, simplify, with_slices
 from rflow.dsl import ast
+from rflow.dsl.diagnostics import Diagnostic, Label
 from rflow.plugins.types import Json, NodeSpec, Specs
 
 Delays = Callable[[str, dict[str, Json], int], tuple[tuple[float, ...], float]]
@@ -28,6 +30,22 @@ Delays = Callable[[str, dict[str, Json], int], tuple[tuple[float, ...], float]]
 
 DEFAULT_RETRY = Retry(3, "exponential")
 ONCE = Retry(1, "none")
+
+
+class PolicyRefused(Exception):
+    """A retry policy does not take its inputs; `diagnostic` says which, and why."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+def _refused(retry: Retry, flow: Flow, why: str) -> PolicyRefused:
+    if retry.span is None:  # the kind's own: its author's mistake
+        raise ValueError(f"the policy `{retry.policy}` refuses a kind's own inputs: {why}")
+    label = Label(flow.file.source, retry.span)
+    message = f"the policy `{retry.policy}` does not take this: {' '.join(why.split())}"
+    return PolicyRefused(POLICY_REFUSED.at(label, message))
 
 
 class Planner:
@@ -178,7 +196,10 @@ class Planner:
         key = (retry.policy, repr(sorted(retry.inputs.items())), retry.attempts)
         known = self._retries.get(key)
         if known is None:
-            delays, jitter = self.delays(retry.policy, dict(retry.inputs), retry.attempts)
+            try:
+                delays, jitter = self.delays(retry.policy, dict(retry.inputs), retry.attempts)
+            except ValueError as wrong:
+                raise _refused(retry, flow, str(wrong)) from None
             known = self._retries[key] = plans.Retry(retry.attempts, tuple(delays), jitter)
         return known
 
@@ -209,4 +230,4 @@ class Planner:
         return plans.Contract(contract.type, contract.reason)
 
 
-__all__ = ["Delays", "Planner"]
+__all__ = ["Delays", "Planner", "PolicyRefused"]

@@ -24,7 +24,7 @@ from rflow.compiler.inline import Graph, inline
 from rflow.compiler.names import declare_file
 from rflow.compiler.order import circles, in_order
 from rflow.compiler.plan import Plan
-from rflow.compiler.planner import Delays, Planner
+from rflow.compiler.planner import Delays, Planner, PolicyRefused
 from rflow.compiler.scope import File, Flow, Member, Program
 from rflow.dsl import ast
 from rflow.dsl.diagnostics import Code, Diagnostic, Source, sort
@@ -76,7 +76,10 @@ class Checked:
         return known
 
     def plan(self, flow: str, delays: Delays) -> Plan:
-        """The plan of a flow; ValueError if there are errors, KeyError for an unknown flow."""
+        """The plan of a flow; ValueError if there are errors, KeyError for an unknown flow.
+
+        Raises PolicyRefused where a retry policy does not take its inputs.
+        """
         with _no_garbage():
             return Planner(self.program, self.graph(flow), self.specs, delays).plan()
 
@@ -263,3 +266,6 @@ def _prove(flow: Flow, checked: Checked, told: set[Member]) -> None:
     checked.graphs[flow.name] = graph
     check_gates(flow, graph)
     check_contracts(flow, graph, told)
+
+
+__all__ = ["NOT_LOADED", "Checked", "Delays", "LoadError", "Loader", "PolicyRefused", "check"]

@@ -115,11 +115,12 @@ class Loop:
 
 @dataclass(slots=True)
 class Retry:
-    """How often, by which policy, with which inputs."""
+    """How often, by which policy, with which inputs; `span` is where a flow says so."""
 
     attempts: int
     policy: str
     inputs: dict[str, Json] = field(default_factory=dict)
+    span: Span | None = None
 
 
 @dataclass(slots=True)

@@ -241,3 +241,11 @@ flow release {
 }
 """,
 )
+
+POLICY_REFUSED = Code(
+    "RF327",
+    "a retry policy that does not take its inputs",
+    "The inputs of a policy are of the right types, but the policy itself cannot work with them: "
+    "a range that is none, a part above 1. It is the plugin's code that says so, when the plan is "
+    "made, so checking alone does not find it.",
+)

@@ -108,7 +108,15 @@ class Clauses:
         )
         if len(self.report.found) > size:
             return None
-        retry = Retry(node.attempts, name)
+        if name == "none" and node.attempts > 1:
+            self.report.error(
+                codes.ATTEMPTS,
+                node.span,
+                "the policy `none` allows one attempt",
+                help="write `retry none`, or another policy",
+            )
+            return None
+        retry = Retry(node.attempts, name, span=node.span)
         for item in node.inputs:
             expr = given[item.name.text]
             if not isinstance(expr, Literal):

@@ -148,4 +148,18 @@ TOO_LARGE = Code(
     "a flow that becomes too large",
     "A used flow is put in place of each `use`, so flows that use flows can become very large: "
     "ten levels of ten uses each are ten thousand million nodes.",
+    bad="rflow 1\n\n"
+    + "\n".join(
+        f"flow level{n} {{ " + " ".join(f"use level{n + 1} as u{u} {{ }}" for u in range(10)) + " }"
+        for n in range(5)
+    )
+    + '\nflow level5 { node build: sh { script = "make"  pure } }\n',
+    good="""rflow 1
+
+flow release {
+  use level1 as one { }
+  use level1 as two { }
+}
+flow level1 { node build: sh { script = "make"  pure } }
+""",
 )

@@ -448,3 +448,21 @@ def test_a_node_has_its_place_and_its_documentation() -> None:
 
     assert node.doc == "Say it."
     assert text[node.place.start : node.place.end].endswith('node a: sh { script = "x"  pure }')
+
+
+def test_what_a_policy_does_not_take_is_told_where_it_stands() -> None:
+    from fixed_kinds import check_text
+    from rflow.compiler.plan import Json
+    from rflow.compiler.program import PolicyRefused
+
+    def refuse(policy: str, inputs: dict[str, Json], attempts: int) -> tuple[tuple[float], float]:
+        raise ValueError("the largest is\nsmaller")
+
+    text = 'rflow 1\nflow release { node a: sh { script = "x"  pure  retry 3 every 5s } }'
+
+    with pytest.raises(PolicyRefused) as raised:
+        check_text(text).plan("release", refuse)
+
+    found = raised.value.diagnostic
+    assert found.message == "the policy `constant` does not take this: the largest is smaller"
+    assert text[slice(*found.primary.span)] == "retry 3 every 5s"
