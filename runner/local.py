@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from functools import cached_property
 from pathlib import Path
 
 from rflow.compiler.expr import Root
@@ -19,7 +21,7 @@ from rflow.runner.bench import Bench, StartRun
 from rflow.runner.command import Command, Message
 from rflow.runner.context import texts
 from rflow.runner.events import AttemptSucceeded, RunCreated
-from rflow.runner.expand import expand
+from rflow.runner.expand import RunGraph, expand
 from rflow.runner.guard import Guard, kill_leftovers
 from rflow.runner.guard_process import GRACE_S
 from rflow.runner.pool import Pool
@@ -64,13 +66,14 @@ class LocalDispatcher:
         self._guard = Guard(state.guards)
         self.guard = self._guard.mark()
         self.scrubber = Scrubber(secrets.values())
+        self._outputs = _SealedOutputs(state, created.run)
         self._args = {
             name: self._key.open(sealed, f"{created.run} args.{name}")
             for name, sealed in created.sealed.items()
         }
         self.scrubber.add(*self._args.values())
         if any(node.secret_outputs for node in plan.nodes):
-            for (node, name), sealed in self._sealed_outputs().items():
+            for (node, name), sealed in self._outputs.now().items():
                 self.scrubber.add(*texts(self._open(node, name, sealed)))
         bench = Bench(
             run=created.run,
@@ -120,7 +123,7 @@ class LocalDispatcher:
             case "arg":
                 return dig(self._args[name], path[1:])
             case "node" | "all":
-                return self._outputs(command, root == "all", name, path[1:])
+                return self._read_outputs(command, root == "all", name, path[1:])
             case "done":
                 sealed = (command.sealed_done or {}).get(name)
                 node = command.node.removeprefix("undo:")
@@ -128,11 +131,14 @@ class LocalDispatcher:
             case _:
                 raise NodeError(f"a secret cannot be read from `{root}`", retry=False)
 
-    def _outputs(self, command: Command, every: bool, node: str, path: Path_) -> Json:
+    @cached_property
+    def _graph(self) -> RunGraph:
+        return expand(self._plan, self._created.loops)
+
+    def _read_outputs(self, command: Command, every: bool, node: str, path: Path_) -> Json:
         """A secret output of the instance in the same turns, or of all that are in them."""
-        graph = expand(self._plan, self._created.loops)
+        graph, sealed = self._graph, self._outputs.now()
         own = graph.instances[graph.by_id[command.node.removeprefix("undo:")]].turns
-        sealed = self._sealed_outputs()
         found: list[Json] = []
         for number in graph.by_node.get(node, []):
             instance = graph.instances[number]
@@ -151,20 +157,6 @@ class LocalDispatcher:
     def _open(self, node: str, name: str, sealed: str) -> Json:
         return open_output(self._key, self._created.run, node, name, sealed)
 
-    def _sealed_outputs(self) -> dict[tuple[str, str], str]:
-        """The sealed outputs of the run, as the journal has them now."""
-        journal = SqliteJournal(self._state)
-        try:
-            records = journal.read(self._created.run)
-        finally:
-            journal.close()
-        return {
-            (record.event.node, name): sealed
-            for record in records
-            if isinstance(record.event, AttemptSucceeded)
-            for name, sealed in record.event.sealed.items()
-        }
-
     def _run_status(self, run: str) -> str:
         journal = SqliteJournal(self._state)
         try:
@@ -174,3 +166,28 @@ class LocalDispatcher:
         if found is None:
             raise NodeError(f"there is no run `{run}`", retry=False)
         return found.status
+
+
+class _SealedOutputs:
+    """The secret outputs of a run's nodes, sealed, as the journal has them. For all threads."""
+
+    def __init__(self, state: StateDir, run: str) -> None:
+        self._state, self._run = state, run
+        self._mutex = threading.Lock()
+        self._known: dict[tuple[str, str], str] = {}
+        self._length = 0
+
+    def now(self) -> dict[tuple[str, str], str]:
+        """By node and output, the last of each."""
+        with self._mutex:
+            journal = SqliteJournal(self._state)
+            try:
+                records = journal.read(self._run, self._length)
+            finally:
+                journal.close()
+            for record in records:
+                if isinstance(record.event, AttemptSucceeded):
+                    for name, sealed in record.event.sealed.items():
+                        self._known[record.event.node, name] = sealed
+            self._length += len(records)
+            return dict(self._known)

@@ -116,13 +116,14 @@ class Log:
             self._lines(stream, lines)
 
     def _lines(self, stream: StreamName, lines: list[bytes]) -> None:
-        data = self._format(stream, lines)
         if self._left_out:
-            self._left_out += len(data)
-        elif self._size + len(data) > self._size_max:
+            self._left_out += sum(map(len, lines)) + len(lines)
+            return
+        data = self._format(stream, lines)
+        if self._size + len(data) > self._size_max:
             limit = f"the log has reached its limit of {self._size_max} bytes"
             self._put(self._format("note", [limit.encode()]))
-            self._left_out += len(data)
+            self._left_out += sum(map(len, lines)) + len(lines)
         else:
             self._put(data)
 

@@ -29,6 +29,9 @@ from rflow.runner.process import Stop, Why
 STUCK_S = 15.0
 """How long after being stopped, beyond the grace, an attempt is waited for."""
 
+LOST_STUCK_S = 1.0
+"""The same where the runner itself is to end at once."""
+
 
 class _Job:
     """An attempt that is going on."""
@@ -169,7 +172,8 @@ class Pool:
     def _stop(self, job: _Job, why: Why) -> None:
         if job.stop.why is None:
             job.stop.request(why)
-            self._watch(job, time.monotonic() + self._bench.grace_s + self._stuck_s)
+            wait_s = self._stuck_s if why != "lost" else min(self._stuck_s, LOST_STUCK_S)
+            self._watch(job, time.monotonic() + self._bench.grace_s + wait_s)
 
     def _watch(self, job: _Job, at: float) -> None:
         self._count += 1

@@ -28,6 +28,9 @@ from rflow.runner.spawn import spawn
 LINGER_S = 0.25
 """How long the end of the output is waited for when the program itself has ended."""
 
+LOST_GRACE_S = 0.5
+"""The grace where the runner itself is to end at once."""
+
 _CHUNK = 1 << 16
 
 Why = Literal["cancelled", "timeout", "lost"]
@@ -225,6 +228,8 @@ class _Program:
                 if self.why:
                     self._poller.unregister(self._stop.fileno())
                     self._signal(signal.SIGTERM)
+                    if self._stop.why == "lost":
+                        grace_s = min(grace_s, LOST_GRACE_S)
                     kill_at = time.monotonic() + grace_s
             elif kill_at is not None and time.monotonic() >= kill_at:
                 self._signal(signal.SIGKILL)
