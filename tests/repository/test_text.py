@@ -51,14 +51,32 @@ def texts() -> list[tuple[str, str]]:
     return found
 
 
+def sample(name: str) -> bool:
+    """Whether it is text for tests to read, with all the faults that they look for."""
+    return name.startswith("tests/") and name.endswith(".rflow")
+
+
 @pytest.mark.parametrize("rule", FORBIDDEN)
 def test_no_file_holds(rule: str) -> None:
     pattern = re.compile(FORBIDDEN[rule], re.MULTILINE)
     found = [
         f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}"
         for name, text in texts()
-        if name != "LICENSE" and not name.endswith(".patch")
+        if name != "LICENSE" and not name.endswith(".patch") and not sample(name)
         for match in pattern.finditer(text)
+    ]
+
+    assert found == []
+
+
+def test_no_group_repeats_possessively() -> None:
+    """Before Python 3.11.5 (Debian 12 has 3.11.2) such a group goes on at the wrong place when it
+    is left in the middle of a turn; in an atomic group, `(?>(?:…)*)`, it does not."""
+    found = [
+        f"{name}:{text.count(chr(10), 0, match.start()) + 1}"
+        for name, text in texts()
+        if name.split("/")[0] in FOLDERS and name.endswith((".py", ".lark"))
+        for match in re.finditer(r"\)[*+?]\+", text)
     ]
 
     assert found == []
