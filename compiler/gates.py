@@ -50,9 +50,7 @@ def check_gates(flow: Flow, graph: Graph) -> None:
         best: Behind | None = None
         told = False
         seen: Weak | None = None
-        loops = graph.context[number].loops_of(graph.owner[number])
-        if graph.part[number] != 0 and graph.owner[number].loop is not None:
-            loops = loops[:-1]
+        loops = graph.loops(number)
         for source in graph.before[number]:
             known = behind[source]
             if known:

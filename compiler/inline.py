@@ -13,7 +13,7 @@ from rflow.compiler.checks.edges import BODY, Shape
 from rflow.compiler.scope import Flow, Loop, Member, Section
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Context:
     """One use of a flow. `prefix` stands before its names; the outermost has none.
 
@@ -39,7 +39,7 @@ class Context:
         return (*self.loops, *own)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Graph:
     """Vertices by number: their member, which part of it, its context, what they wait for."""
 
@@ -48,11 +48,20 @@ class Graph:
     part: list[int] = field(default_factory=list)
     context: list[Context] = field(default_factory=list)
     before: list[list[int]] = field(default_factory=list)
+    suffix: list[str] = field(default_factory=list)
+    depth: list[int] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
 
     def id(self, number: int) -> str:
         """The id of a vertex's member."""
         return self.context[number].prefix + self.owner[number].name
+
+    def loops(self, number: int) -> tuple[tuple[str, Loop], ...]:
+        """The loops that a vertex stands in, the outermost first, with their ids."""
+        context, member = self.context[number], self.owner[number]
+        if not member.loops:
+            return context.loops
+        return context.loops_of(member)[: len(context.loops) + self.depth[number]]
 
 
 def inline(flow: Flow, shapes: dict[int, Shape]) -> Graph:
@@ -66,6 +75,8 @@ def inline(flow: Flow, shapes: dict[int, Shape]) -> Graph:
         shape = context.shape
         graph.owner += shape.owner
         graph.part += shape.part
+        graph.suffix += shape.suffix
+        graph.depth += shape.depth
         graph.context += [context] * len(shape.owner)
         graph.before += [[offset + number for number in sources] for sources in shape.before]
         if start >= 0:

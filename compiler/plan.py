@@ -144,6 +144,7 @@ class Contract:
     reason: str = ""
     kind: str = ""
     inputs: tuple[tuple[str, Expr], ...] = ()
+    program: tuple[tuple[str, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,16 @@ Section = Literal["main", "failure", "finally"]
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """In a plan that a rollback made: a resource, its value when the plan was made, and the value
+    that the node's kind gives it back."""
+
+    resource: str
+    now: Expr
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node of the graph.
 
@@ -178,7 +189,8 @@ class Node:
     `outputs` are the types of its outputs. `program` names the inputs whose references reach
     the program as data: for each, the variables that the executor sets (`sh`).
     `effect` is the sort of thing it changes, None for none. `repeatable`: an attempt that was
-    cut off may simply be started again.
+    cut off may simply be started again. `restores` is for the nodes of a rollback: their kind is
+    not run but asked to restore these.
     """
 
     id: str
@@ -203,6 +215,7 @@ class Node:
     recovers: bool = False
     continue_on_failure: bool = False
     approval: Approval | None = None
+    restores: tuple[Restore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +257,7 @@ class Plan:
     sources: tuple[SourceFile, ...]
     file: int = 0
 
-    def node(self, id: str) -> Node:  # noqa: A002 - the plan's own word
+    def node(self, id: str) -> Node:
         """The node with this id; KeyError if there is none."""
         for node in self.nodes:
             if node.id == id:
@@ -266,6 +279,7 @@ __all__ = [
     "Output",
     "Place",
     "Plan",
+    "Restore",
     "Retry",
     "Secret",
     "Section",

@@ -8,7 +8,6 @@ same plan, whatever the order in which its declarations stand, but for the order
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from rflow.compiler import bindings
@@ -18,26 +17,16 @@ from rflow.compiler.checks.clause_codes import POLICY_REFUSED
 from rflow.compiler.checks.edges import BODY
 from rflow.compiler.expr import Literal
 from rflow.compiler.inline import Context, Graph
+from rflow.compiler.policies import Delays, PolicyRefused
 from rflow.compiler.scope import Contract, Flow, Member, Program, Retry
 from rflow.compiler.types import STRING, show_type
 from rflow.compiler.wiring import ids_of, ordered, section_of, simplify, with_slices
 from rflow.dsl import ast
-from rflow.dsl.diagnostics import Diagnostic, Label
-from rflow.plugins.types import Json, NodeSpec, Specs
-
-Delays = Callable[[str, dict[str, Json], int], tuple[tuple[float, ...], float]]
-"""Policy, its inputs, attempts → the delays in seconds and the jitter; the host knows."""
+from rflow.dsl.diagnostics import Label
+from rflow.plugins.types import NodeSpec, Specs
 
 DEFAULT_RETRY = Retry(3, "exponential")
 ONCE = Retry(1, "none")
-
-
-class PolicyRefused(Exception):
-    """A retry policy does not take its inputs; `diagnostic` says which, and why."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
-        self.diagnostic = diagnostic
 
 
 def _refused(retry: Retry, flow: Flow, why: str) -> PolicyRefused:
@@ -105,10 +94,9 @@ class Planner:
         after = tuple(sorted(self.ids[source] for source in before))
         place = bindings.place(context.flow, member.tree.span)
         section = section_of(graph, number)
-        loops = tuple(loop for loop, _ in context.loops_of(member))
+        loops = tuple(loop for loop, _ in graph.loops(number))
         if graph.part[number] != BODY:
-            around = loops[:-1] if member.loop is not None else loops
-            return plans.Node(self.ids[number], "join", section, after, place, loops=around)
+            return plans.Node(self.ids[number], "join", section, after, place, loops=loops)
         common = plans.Node(
             id=self.ids[number],
             kind="approve",
@@ -228,6 +216,3 @@ class Planner:
                 tuple((name, absolute(expr, context)) for name, expr in contract.program),
             )
         return plans.Contract(contract.type, contract.reason)
-
-
-__all__ = ["Delays", "Planner", "PolicyRefused"]

@@ -13,22 +13,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from rflow.compiler.checks import use_codes
 from rflow.compiler.checks.declarations import check_people, check_stage, plain
-from rflow.compiler.checks.edges import SIZE_MAX, Shape, check_after, check_circles, shape_of
+from rflow.compiler.checks.edges import (
+    SIZE_MAX,
+    Shape,
+    check_after,
+    check_circles,
+    pass_loops,
+    shape_of,
+)
 from rflow.compiler.checks.flows import FlowCheck
 from rflow.compiler.checks.report import Report
 from rflow.compiler.gates import Coverage, check_contracts, check_gates, coverage
 from rflow.compiler.inline import Graph, inline
 from rflow.compiler.names import declare_file
 from rflow.compiler.order import circles, in_order
-from rflow.compiler.plan import Plan
-from rflow.compiler.planner import Delays, Planner, PolicyRefused
+from rflow.compiler.policies import Delays, PolicyRefused
 from rflow.compiler.scope import File, Flow, Member, Program
 from rflow.dsl import ast
 from rflow.dsl.diagnostics import Code, Diagnostic, Source, sort
 from rflow.plugins.types import Specs
+
+if TYPE_CHECKING:
+    from rflow.compiler.plan import Plan
 
 NOT_LOADED = Code(
     "RF220",
@@ -80,6 +90,8 @@ class Checked:
 
         Raises PolicyRefused where a retry policy does not take its inputs.
         """
+        from rflow.compiler.planner import Planner
+
         with _no_garbage():
             return Planner(self.program, self.graph(flow), self.specs, delays).plan()
 
@@ -122,6 +134,7 @@ def _check(entry: Source, specs: Specs, load: Loader) -> Checked:
         check_after(flow)
         shape = shapes[id(flow)] = shape_of(flow)
         check_circles(flow, shape)
+        pass_loops(shape)
         _measure(flow)
     checked = Checked(found, (), program, specs, shapes)
     told: set[Member] = set()

@@ -199,9 +199,22 @@ _DEFS: dict[str, Schema] = {
             "approval": said(
                 or_null({"$ref": "#/$defs/approval"}), "Set where it is a gate.", default=None
             ),
+            "restores": said(
+                listed({"$ref": "#/$defs/restore"}),
+                "In a rollback's plan: what its kind is asked to restore instead of being run.",
+                default=[],
+            ),
         },
         "doc group loops whens inputs program outputs secret_outputs retry timeout_s lock "
-        "contract effect repeatable recovers continue_on_failure approval",
+        "contract effect repeatable recovers continue_on_failure approval restores",
+    ),
+    "restore": object_of(
+        "A resource that a rollback sets back.",
+        {
+            "resource": said(TEXT, "Its name."),
+            "now": said(EXPR, "Its value when the plan was made."),
+            "value": said(EXPR, "The value that it gets."),
+        },
     ),
     "output": object_of(
         "An output of the flow, read when the run has ended well.",

@@ -50,7 +50,7 @@ Section = Literal["main", "failure", "finally"]
 SECTIONS: tuple[Section, ...] = ("main", "failure", "finally")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class File:
     """A file of the program: its number in the plan's sources, its text and its mistakes."""
 
@@ -60,7 +60,7 @@ class File:
     kind_outputs: dict[str, dict[str, Value]] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Value:
     """What can be read of something: `labels` as above; `type` None if it could not be told."""
 
@@ -68,7 +68,7 @@ class Value:
     labels: int = 0
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Arg:
     """An argument. `default` is its constant; `index` is its place, see `untrusted_arg`."""
 
@@ -80,7 +80,7 @@ class Arg:
     labels: int = BOUND
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Let:
     """A `let`: what it lowers to and the members that must have ended before it has a value."""
 
@@ -92,7 +92,7 @@ class Let:
     done: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Trigger:
     """A trigger; `fields` are what `$<refs.NAME.…>` offers, None for an unknown kind."""
 
@@ -101,7 +101,7 @@ class Trigger:
     inputs: dict[str, Expr] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Loop:
     """An `each`. `filled`: its list is known to have an element, whatever the run is given."""
 
@@ -113,7 +113,7 @@ class Loop:
     filled: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Retry:
     """How often, by which policy, with which inputs; `span` is where a flow says so."""
 
@@ -123,7 +123,7 @@ class Retry:
     span: Span | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Contract:
     """See `plan.Contract`."""
 
@@ -134,7 +134,7 @@ class Contract:
     program: tuple[tuple[str, Expr], ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Approval:
     """Who must approve, as the flow says it; `people` are all who may, in order."""
 
@@ -229,7 +229,7 @@ class Member:
         return f"{word} `{self.name}`"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Demand:
     """What a used flow asks of a value it is given: `labels` are its arguments' bits concerned."""
 
@@ -240,7 +240,7 @@ class Demand:
     text: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Output:
     """An output of a flow."""
 
@@ -250,7 +250,7 @@ class Output:
     labels: int = 0
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Stage:
     """A stage, with what its pipeline says of it."""
 
@@ -269,7 +269,7 @@ class Stage:
         return f"{self.pipeline}.{self.tree.name.text}"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Flow:
     """A flow and all that is known of it.
 
@@ -305,7 +305,7 @@ class Flow:
         return self.tree.name.text
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class People:
     """A group of people."""
 
@@ -314,7 +314,7 @@ class People:
     members: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Pipeline:
     """A pipeline: its stages, in order."""
 
@@ -323,7 +323,7 @@ class Pipeline:
     stages: dict[str, Stage] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Program:
     """The entry file and all it imports, in one namespace."""
 

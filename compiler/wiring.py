@@ -11,18 +11,14 @@ import heapq
 from dataclasses import replace
 
 from rflow.compiler import plan as plans
-from rflow.compiler.checks.edges import BODY, START
+from rflow.compiler.checks.edges import BODY
 from rflow.compiler.inline import Graph
 from rflow.compiler.scope import SECTIONS, Section
 
 
 def ids_of(graph: Graph) -> list[str]:
     """The id of each vertex: `web`, and for what holds groups together `database:end`."""
-    found: list[str] = []
-    for number, part in enumerate(graph.part):
-        name = graph.id(number)
-        found.append(name if part == BODY else f"{name}:start" if part == START else f"{name}:end")
-    return found
+    return [graph.id(number) + suffix for number, suffix in enumerate(graph.suffix)]
 
 
 def section_of(graph: Graph, number: int) -> Section:

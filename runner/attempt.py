@@ -74,6 +74,13 @@ def _carry_out(bench: Bench, command: Command, context: AttemptContext, stop: St
             result = node.run(context)
         case "recover":
             result = node.recover(context)
+        case "restore":
+            for resource, now, value in command.effects:
+                context.intend(resource, now, value)
+                result = node.restore(context, resource, value)
+                if isinstance(result, types.CoroutineType):
+                    result = _wait(result, stop)
+            return Succeeded({}, {})
         case "undo":
             result = node.undo(context, derive.outputs_object(kind, done_of(bench, command)))
     if isinstance(result, types.CoroutineType):

@@ -19,7 +19,8 @@ from rflow.runner.windows import opens_at
 
 LOCK_HELD = "lock-held"
 WINDOW_CLOSED = "window-closed"
-HOLDS = frozenset({LOCK_HELD, WINDOW_CLOSED})
+FROZEN = "frozen"
+HOLDS = frozenset({LOCK_HELD, WINDOW_CLOSED, FROZEN})
 
 SHOWN_MAX = 8192
 """Longer strings are cut in what is journalled of inputs; the attempt gets them whole."""
@@ -67,14 +68,13 @@ def _ask(step: Step, id: str) -> None:
 
 
 def _held(step: Step, id: str, scope: RunScope, node: Node) -> bool:
-    """Whether a closed window or a lock keeps it from starting; takes the lock if not."""
-    stage = step.state.graph.plan.stage
+    """Whether a freeze, a closed window or a lock keeps it from starting; takes the lock if not."""
     state = step.state.node(id)
-    if stage is not None and node.effect is not None and not id.startswith(UNDO):
-        opens = opens_at(stage.open, step.now)
-        if opens is not None:
-            _hold(step, state, Reason(WINDOW_CLOSED, {"opens": opens, "windows": [*stage.open]}))
-            step.timers.append((opens, id))
+    if node.effect is not None and not (state.passed or node.restores or id.startswith(UNDO)):
+        closed = _closed(step)
+        if closed is not None:
+            _hold(step, state, closed[0])
+            step.timers.append((closed[1], id))
             return True
     if node.lock is None:
         return False
@@ -88,6 +88,22 @@ def _held(step: Step, id: str, scope: RunScope, node: Node) -> bool:
     if holder is None:
         step.take_lock(lock, id)
     return False
+
+
+def _closed(step: Step) -> tuple[Reason, float] | None:
+    """Why the stage takes no effects now, and until when."""
+    stage = step.state.graph.plan.stage
+    if stage is None:
+        return None
+    freeze = step.freeze()
+    if freeze is not None:
+        until = freeze["until"]
+        assert isinstance(until, int | float)
+        return Reason(FROZEN, freeze), float(until)
+    opens = opens_at(stage.open, step.now)
+    if opens is None:
+        return None
+    return Reason(WINDOW_CLOSED, {"opens": opens, "windows": [*stage.open]}), opens
 
 
 def _hold(step: Step, node: NodeState, reason: Reason) -> None:
@@ -142,6 +158,13 @@ def command_for(step: Step, id: str, mode: Mode, attempt: int, key: str) -> Comm
     values = {**worked.values, **program.values}
     kind = node.contract.kind if by_contract else node.kind
     plan = state.graph.plan
+    effects = tuple((r, before, after) for r, (before, after) in source.intents.items())
+    if node.restores:
+        mode = "restore"
+        effects = tuple(
+            (r.resource, evaluate(r.now, scope, {}), evaluate(r.value, scope, {}))
+            for r in node.restores
+        )
     return Command(
         run=state.created.run,
         plan=state.created.plan,
@@ -159,7 +182,7 @@ def command_for(step: Step, id: str, mode: Mode, attempt: int, key: str) -> Comm
         values=tuple((root, path, value) for (root, path), value in values.items()),
         done=done if undo else None,
         sealed_done=source.sealed if undo and source.sealed else None,
-        effects=tuple((r, before, after) for r, (before, after) in source.intents.items()),
+        effects=effects,
         woke=tuple(sorted(known.woke)),
         timeout_s=node.timeout_s,
         from_contract=by_contract,

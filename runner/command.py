@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from rflow.compiler.plan import Json
 from rflow.runner.events import Reason
 
-Mode = Literal["run", "undo", "recover"]
+Mode = Literal["run", "undo", "recover", "restore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Command:
     to be worked out where the secrets are; `values` are what those read besides, as
     (root, path, value). `program` are the variables of its scripts, likewise in `late_program`.
     `done` are the outputs of the node that is undone (None: in doubt). `effects` are its intents:
-    (resource, before, after). `timeout_s` None is no limit.
+    (resource, before, after); in a rollback, what is to be restored, from and to. `timeout_s`
+    None is no limit.
     """
 
     run: str

@@ -24,6 +24,7 @@ from rflow.runner import events as ev
 from rflow.runner.command import Dispatcher, Intends, Message
 from rflow.runner.events import Reason, Record
 from rflow.runner.journal import Journal, Lock, LockBusy
+from rflow.runner.line import freeze_of, quarantine_of
 from rflow.runner.scheduler import (
     CANCELLED,
     TIMED_OUT,
@@ -114,8 +115,10 @@ class Driver:
     def drive(self, leave: Callable[[], bool] = lambda: False) -> None:
         """Go on until the run has ended or `leave` says to leave it as it is."""
         self.start()
-        while not self.state.ended and not leave():
+        while not self.state.ended:
             self.step()
+            if leave():
+                return
 
     def next_due(self) -> float | None:
         """When the next time comes that something waits for."""
@@ -207,6 +210,8 @@ class Driver:
             self.clock.now(),
             locks,
             lambda resource: self.journal.changed_since(self.run, resource),
+            lambda: freeze_of(self.journal, self.state.created.stage, self.clock.now()),
+            lambda value: quarantine_of(self.journal, self.state.created.stage, value),
             stopping=dict(self._stopping),
             again=dict(self._again),
         )

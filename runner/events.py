@@ -238,6 +238,15 @@ class NodeHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldPassed:
+    """Somebody let a node through that a freeze or a closed window held."""
+
+    node: str
+    by: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSkipped:
     """It does not run: its condition did not hold, or (for an undo) there is nothing to do."""
 
@@ -324,6 +333,7 @@ Event = (
     | Parked
     | Woke
     | NodeHeld
+    | HoldPassed
     | NodeSkipped
     | NodeFailed
     | NodeCancelled

@@ -39,7 +39,7 @@ from rflow.runner.events import (
 )
 from rflow.runner.problems import StateError
 
-FactKind = Literal["decide", "cancel", "retry", "answer", "rename"]
+FactKind = Literal["decide", "cancel", "retry", "answer", "rename", "pass"]
 
 
 class Stale(Exception):
@@ -230,6 +230,9 @@ class Journal(Protocol):
 
     def facts(self, run: str) -> list[Fact]:
         """What has been asked of the run and not been taken up, in order."""
+
+    def stages(self) -> list[str]:
+        """The stages that runs were created for, by name."""
 
     def changed_since(self, run: str, resource: str) -> str | None:
         """The run that announced a change of the resource after this run's last one, if there is

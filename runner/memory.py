@@ -277,6 +277,9 @@ class MemoryJournal:
         with self.store.mutex:
             return [copy.deepcopy(fact) for fact in self.store.tables.facts if fact.run == run]
 
+    def stages(self) -> list[str]:
+        return sorted({run.stage for run in self.store.tables.runs.values() if run.stage})
+
     def changed_since(self, run: str, resource: str) -> str | None:
         other: str | None = None
         for change in self.store.tables.changes:

@@ -31,6 +31,7 @@ TRANSITIONS: dict[type[ev.Event], dict[Status, Status]] = {
     ev.Parked: {"running": "waiting"},
     ev.Woke: {"waiting": "running"},
     ev.NodeHeld: {"pending": "waiting", "waiting": "waiting"},
+    ev.HoldPassed: {"waiting": "waiting"},
     ev.NodeSkipped: {"pending": "skipped", "waiting": "skipped"},
     ev.NodeFailed: {"pending": "failed", "running": "failed", "waiting": "failed"},
     ev.NodeCancelled: {
@@ -72,6 +73,7 @@ class NodeState:
         "key",
         "open",
         "outputs",
+        "passed",
         "reason",
         "round",
         "sealed",
@@ -103,6 +105,7 @@ class NodeState:
         self.binds: dict[str, Json] = {}
         self.decisions: list[ev.Decided] = []
         self.asked = False
+        self.passed = False
 
     @property
     def terminal(self) -> bool:

@@ -79,6 +79,10 @@ def _intend(step: Step, node: NodeState, body: Intends) -> None:
     if node.id in step.stopping:
         step.replies.append((body.reply, "the run was cancelled"))
         return
+    refused = step.quarantined(body.after)
+    if refused is not None and step.state.created.kind != "rollback":
+        step.replies.append((body.reply, refused))
+        return
     step.emit(ev.Intended(node.id, node.attempt, body.resource, body.before, body.after))
     step.replies.append((body.reply, None))
 
@@ -182,6 +186,10 @@ def take_fact(step: Step, fact: Fact) -> None:
             _decide(step, fact, by)
         case "answer":
             _answer(step, fact, by)
+        case "pass":
+            node = _node(step, str(body.get("node")))
+            if node is not None and node.status == "waiting" and node.reason.code in begin.HOLDS:
+                step.emit(ev.HoldPassed(node.id, by, str(body.get("reason", ""))))
         case "retry":
             pass
 

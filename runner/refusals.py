@@ -105,6 +105,43 @@ NO_VALUE = Problem(
     "What can be worked out before the run starts is worked out then; this could not be.",
 )
 
+QUARANTINED = Problem(
+    "RF947",
+    "what is to be released is in quarantine",
+    "A rollback took this artifact or commit away from the stage. Nothing brings it back there "
+    "until somebody says why it may: `rflow release lift RUN --reason …`.",
+)
+NO_TARGET = Problem(
+    "RF948",
+    "the run cannot be gone back to",
+    "A stage goes back to a release: a run for that stage that has ended well and whose artifacts "
+    "are still in the store. `rflow releases` lists them and says why others are not.",
+)
+NOT_ACKNOWLEDGED = Problem(
+    "RF949",
+    "something is crossed that nobody has acknowledged",
+    "Between the release and now something was done that a rollback does not take back and that "
+    "nothing can undo. `--acknowledge NODE` says that you know.",
+)
+STAGE_BUSY = Problem(
+    "RF950",
+    "a run is going on on the stage",
+    "A rollback does not start beside a run that changes the same stage. `--cancel-running` ends "
+    "that run first.",
+)
+NO_STAGE = Problem(
+    "RF951",
+    "there is no such stage",
+    "A stage is named as `pipeline.stage`, or by its own name where that is clear. It is known "
+    "once a run was created for it.",
+)
+NOT_HELD = Problem(
+    "RF952",
+    "nothing holds it",
+    "`rflow pass` lets a node through that waits for a freeze or a window; `rflow thaw` ends a "
+    "freeze; `rflow release lift` ends a quarantine. Here there is none.",
+)
+
 REFUSALS: tuple[Problem, ...] = (
     NO_RUN,
     AMBIGUOUS_RUN,
@@ -123,6 +160,12 @@ REFUSALS: tuple[Problem, ...] = (
     NOT_DOUBTED,
     NO_KIND,
     NO_VALUE,
+    QUARANTINED,
+    NO_TARGET,
+    NOT_ACKNOWLEDGED,
+    STAGE_BUSY,
+    NO_STAGE,
+    NOT_HELD,
 )
 
 

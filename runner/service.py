@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets as random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,18 +20,17 @@ from typing import Literal
 from rflow.compiler.plan import Json, Plan
 from rflow.plugins.host import Host
 from rflow.runner import events as ev
-from rflow.runner import prepare as preparing
 from rflow.runner import refusals
-from rflow.runner.asking import Asking
-from rflow.runner.children import ID_LENGTH, LETTERS, CompileAgain, start_child
+from rflow.runner.children import CompileAgain, start_child
 from rflow.runner.drive import POLL_S, Driver
 from rflow.runner.events import Reason, Record
+from rflow.runner.heads import note_head
 from rflow.runner.journal import RunSummary, Stale
 from rflow.runner.local import LocalDispatcher, StartRun
-from rflow.runner.prepare import Prepared, missing_kinds, missing_secrets
+from rflow.runner.prepare import missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
 from rflow.runner.refusals import Refused
-from rflow.runner.secrets import Key
+from rflow.runner.releasing import Releasing
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
 
@@ -62,7 +60,7 @@ class Stop:
 
 
 @dataclass(slots=True)
-class Service(Asking):
+class Service(Releasing):
     """The runner on one state folder. For one thread."""
 
     compile_again: CompileAgain | None = None
@@ -80,152 +78,6 @@ class Service(Asking):
     def close(self) -> None:
         """Close the journal."""
         self.journal.close()
-
-    # -- creating ------------------------------------------------------------------------------
-
-    def prepare(
-        self,
-        plan: Plan,
-        *,
-        directory: Path,
-        args: Mapping[str, Json],
-        overrides: Mapping[str, Mapping[str, Json]] | None = None,
-        triggers: Mapping[str, Mapping[str, Json]] | None = None,
-        name: str = "",
-        description: str = "",
-        by: str,
-        trigger: dict[str, Json] | None = None,
-        text: bool = True,
-    ) -> Prepared:
-        """Work out all that can be before the run. Raises Refused with all that is wrong."""
-        return preparing.prepare(
-            plan,
-            self.host,
-            directory,
-            args=args,
-            saved=self.journal.settings(plan.flow),
-            overrides=overrides or {},
-            triggers=triggers or {},
-            name=name,
-            description=description,
-            by=by,
-            trigger=trigger or {"kind": "manual"},
-            text=text,
-        )
-
-    def create(
-        self, prepared: Prepared, *, rerun_of: str | None = None, run: str | None = None
-    ) -> str:
-        """Create the run; its id. StateError where the flow's concurrency refuses it."""
-        run = run or "".join(random.choice(LETTERS) for _ in range(ID_LENGTH))
-        plan = prepared.plan
-        key = Key(self.state.key)
-        sealed = {
-            name: key.seal(value, f"{run} args.{name}")
-            for name, value in prepared.secret_args.items()
-        }
-        stage = None if plan.stage is None else f"{plan.stage.pipeline}.{plan.stage.name}"
-        created = ev.RunCreated(
-            run=run,
-            plan=prepared.digest,
-            flow=plan.flow,
-            stage=stage,
-            kind="release",
-            name=prepared.name or run,
-            description=prepared.description,
-            by=prepared.by,
-            trigger=prepared.trigger,
-            triggers=prepared.triggers,
-            args=prepared.args,
-            sealed=sealed,
-            overrides=prepared.overrides,
-            loops=prepared.loops,
-            seed=random.randbits(32),
-            directory=str(prepared.directory),
-            rerun_of=rerun_of,
-        )
-        queue = "" if plan.concurrency == "allow" else f"flow {plan.flow}"
-        self.state.make_run(run)
-        self.journal.put_plan(prepared.digest, prepared.plan_bytes)
-        with self.journal.admit():
-            self._admit(plan, queue, run, prepared.by)
-            self._write(created, queue, plan.concurrency)
-        return run
-
-    def _write(self, created: ev.RunCreated, queue: str, policy: str) -> None:
-        now = time.time()
-        summary = RunSummary(
-            run=created.run,
-            flow=created.flow,
-            stage=created.stage,
-            kind=created.kind,
-            name=created.name,
-            description=created.description,
-            status="pending",
-            concluded=False,
-            created_at=now,
-            started_at=None,
-            ended_at=None,
-            by=created.by,
-            plan=created.plan,
-            length=0,
-            queue=queue,
-            policy=policy,
-        )
-        self.journal.create(summary, [created], now)
-
-    def _admit(self, plan: Plan, queue: str, run: str, by: str) -> None:
-        """Apply the flow's concurrency to the runs that are there; inside a transaction."""
-        there = self.journal.active(queue) if queue else []
-        if plan.concurrency == "forbid" and there:
-            raise StateError(
-                refusals.FORBIDDEN,
-                f"the flow `{plan.flow}` is running already: run {there[0].run}",
-                f"wait for it, or `rflow cancel {there[0].run}`",
-            )
-        if plan.concurrency not in ("latest", "replace"):
-            return
-        reason = Reason("superseded", {"run": run})
-        for other in there:
-            if other.started_at is None:
-                self.journal.transact(
-                    other.run,
-                    other.length,
-                    [ev.RunEnded("cancelled", reason=reason)],
-                    time.time(),
-                    status="cancelled",
-                )
-            elif plan.concurrency == "replace":
-                body: dict[str, Json] = {"by": by, "reason": f"replaced by run {run}"}
-                self.journal.post(other.run, "cancel", body, time.time())
-
-    def rerun(self, run: str, by: str) -> str:
-        """Create a run with the plan and arguments of another; its id."""
-        state = self.fold(run)
-        created = state.created
-        key = Key(self.state.key)
-        prepared = Prepared(
-            state.graph.plan,
-            self.journal.plan(created.plan),
-            created.plan,
-            Path(created.directory),
-            "",
-            created.description,
-            by,
-            {"kind": "manual", "rerun_of": created.run},
-            created.triggers,
-            created.args,
-            {n: key.open(s, f"{created.run} args.{n}") for n, s in created.sealed.items()},
-            created.overrides,
-            {loop: dict(turns) for loop, turns in created.loops.items()},
-        )
-        problems = [
-            *missing_kinds(prepared.plan, self.host),
-            *missing_secrets(prepared.plan, self.host, prepared.directory)[1],
-        ]
-        if problems:
-            raise Refused(problems)
-        return self.create(prepared, rerun_of=created.run)
 
     # -- driving -------------------------------------------------------------------------------
 
@@ -253,6 +105,8 @@ class Service(Asking):
             )
         with claim:
             self._drive(run, observe, parallel, stop, until)
+            with contextlib.suppress(StateError):  # the head stands in the journal all the same
+                note_head(self.journal, self.state, run)
         return self.summary(run)
 
     def _drive(
@@ -337,8 +191,11 @@ class Service(Asking):
                 return False
             if summary.started_at is not None or not summary.queue:
                 return True
-            before = [r for r in self.journal.active(summary.queue) if r.run != run]
-            ahead = [r for r in before if r.created_at < summary.created_at]
+            ahead = [
+                other
+                for other in self.journal.active(summary.queue)
+                if other.run != run and _is_ahead(other, summary)
+            ]
             cancelled = stop.cancels or any(f.kind == "cancel" for f in self.journal.facts(run))
             if not ahead or cancelled:
                 return True
@@ -368,3 +225,12 @@ class Service(Asking):
                 env=environment,
                 cwd="/",
             )
+
+
+def _is_ahead(other: RunSummary, run: RunSummary) -> bool:
+    """Whether a run of the same queue goes first: a rollback goes ahead of what has not started."""
+    if other.started_at is not None:
+        return True
+    if (other.kind == "rollback") != (run.kind == "rollback"):
+        return other.kind == "rollback"
+    return other.created_at < run.created_at

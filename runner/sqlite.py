@@ -344,6 +344,10 @@ class SqliteJournal:
         )
         return [Fact(id_, run, kind, json.loads(body), at) for id_, run, kind, body, at in rows]
 
+    def stages(self) -> list[str]:
+        sql = "SELECT DISTINCT stage FROM runs WHERE stage IS NOT NULL ORDER BY stage"
+        return [stage for (stage,) in self._all(sql)]
+
     def changed_since(self, run: str, resource: str) -> str | None:
         rows = self._all(_CHANGED, (resource, run, run, resource))
         return rows[0][0] if rows else None

@@ -271,6 +271,8 @@ class RunState:
                 self._close(node)
             case ev.PersonAnswered():
                 node.asked = False
+            case ev.HoldPassed():
+                node.passed = True
             case ev.NodeHeld() | ev.NodeSkipped() | ev.NodeFailed() | ev.NodeCancelled():
                 node.reason = event.reason
                 self._close(node)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rflow.plugins.types import Json
 from rflow.runner.command import Command, Reply
 from rflow.runner.events import Event, Reason, Record
 from rflow.runner.journal import Lock
@@ -29,6 +30,10 @@ class Step:
     held_locks: dict[str, Lock]
     changed_since: Callable[[str], str | None] = lambda resource: None
     """Which run has changed a resource since this run did."""
+    freeze: Callable[[], dict[str, Json] | None] = lambda: None
+    """The freeze of the run's stage: `until`, `reason`, `by`."""
+    quarantined: Callable[[Json], str | None] = lambda value: None
+    """Why a value may not be brought to the run's stage, None if it may."""
     events: list[Record] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)

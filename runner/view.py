@@ -256,7 +256,10 @@ def waiting_for(state: RunState, node: NodeState) -> tuple[str, str]:
                 f"for the lock {values['lock']!r}, held by {values['node']} of run {values['run']}",
                 "",
             )
-        return "for the stage to open", ""
+        answer = f"rflow pass RUN {node.id} --reason TEXT"
+        if "reason" in values:
+            return f"for the freeze to end ({values['reason']})", answer
+        return "for the stage to open", answer
     return (f"for {node.wait}" if node.wait else "to go on"), ""
 
 

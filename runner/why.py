@@ -52,6 +52,9 @@ _TEXTS: dict[str, Callable[[dict[str, Json]], str]] = {
     "window-closed": lambda v: (
         f"the stage is closed until {_clock(v.get('opens'))} (open {_list(v.get('windows'))})"
     ),
+    "frozen": lambda v: (
+        f"the stage is frozen until {_clock(v.get('until'))} by {v.get('by')}: {v.get('reason')}"
+    ),
     "retry": lambda v: (
         f"attempt {v.get('failures')} of {v.get('attempts_max')} failed: {v.get('message')}"
     ),
@@ -179,6 +182,8 @@ def _because(state: RunState, record: Record, filters: Filters) -> Iterator[Beca
             )
         case ev.RunEnded():
             what = f"the run ended: {event.status}"
+        case ev.HoldPassed():
+            what, text = f"{event.by} let it through", event.comment
         case ev.PersonAnswered():
             what = f"{event.by} answered: {event.answer}"
         case _:
@@ -203,6 +208,7 @@ _WHAT: dict[type, str] = {
     ev.RetryScheduled: "",
     ev.Parked: "waits",
     ev.NodeHeld: "is held",
+    ev.HoldPassed: "",
     ev.NodeSkipped: "was skipped",
     ev.NodeFailed: "failed",
     ev.NodeCancelled: "was cancelled",

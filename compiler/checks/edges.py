@@ -12,37 +12,44 @@ from dataclasses import dataclass, field
 from rflow.compiler.checks import edge_codes as codes
 from rflow.compiler.checks.report import listed
 from rflow.compiler.order import circles, in_order
-from rflow.compiler.scope import Flow, Member
+from rflow.compiler.scope import Flow, Loop, Member
 from rflow.dsl import ast
 from rflow.dsl.diagnostics import Label
 
 SIZE_MAX = 200_000
 """So many nodes a flow may have, all that it uses put in place."""
 
-BODY, START, END = 0, 1, 2
+BODY, START, END, PAST = 0, 1, 2, 3
+_SUFFIX = {BODY: "", START: ":start", END: ":end"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Shape:
     """Vertices by number: whose, which part of it, and the numbers that it waits for.
 
-    `enter` and `leave` are the first and last vertex of each member, by its index. `first` and
+    `suffix` makes a vertex's id of its member's name; `depth` is how many of the member's loops it
+    stands in. `enter` and `leave` are the first and last vertex of each member, by its index. `first` and
     `last` are the members at top level of the main section that nothing stands before or behind.
     """
 
     owner: list[Member] = field(default_factory=list)
     part: list[int] = field(default_factory=list)
     before: list[list[int]] = field(default_factory=list)
+    suffix: list[str] = field(default_factory=list)
+    depth: list[int] = field(default_factory=list)
     enter: list[int] = field(default_factory=list)
     leave: list[int] = field(default_factory=list)
     first: list[Member] = field(default_factory=list)
     last: list[Member] = field(default_factory=list)
 
     def add(self, member: Member, part: int, before: list[int]) -> int:
-        """A new vertex."""
+        """A new vertex; the start and the end of a loop stand outside of it."""
         self.owner.append(member)
         self.part.append(part)
         self.before.append(before)
+        self.suffix.append(_SUFFIX.get(part, ""))
+        outside = part != BODY and member.loop is not None
+        self.depth.append(len(member.loops) - outside)
         return len(self.owner) - 1
 
 
@@ -163,7 +170,9 @@ def _vertices(shape: Shape, member: Member) -> None:
     if member.kind in ("node", "approve"):
         body = shape.add(member, BODY, [start])
         shape.before[end].append(body)
-    if hollow:  # without a turn nothing is between, yet what comes behind waits for what is before
+    if hollow and member.kind != "group":
+        # Without a turn nothing is between, yet what comes behind waits for what is before. For a
+        # group see `pass_loops`.
         shape.before[end].append(start)
     shape.enter.append(start)
     shape.leave.append(end)
@@ -196,6 +205,60 @@ def _within(member: Member, group: Member | None) -> bool:
             return True
         around = around.parent
     return False
+
+
+def pass_loops(shape: Shape) -> None:
+    """Let what waits for a part of a loop wait, too, for all that this part waits for outside.
+
+    Without a turn of the loop there is nothing of that part, but what came before it still comes
+    before what is behind it. For each edge out of a group whose list may be empty, the way through
+    the group is drawn once more, past it.
+    """
+    if not any(_is_hollow_group(member) for member in set(shape.owner)):
+        return
+    before = [list(sources) for sources in shape.before]
+    made: dict[tuple[int, int], int] = {}
+    for target in range(len(before)):
+        around = shape.owner[target].loops[: shape.depth[target]]
+        for source in before[target]:
+            loops = shape.owner[source].loops[: shape.depth[source]]
+            for at, loop in enumerate(loops):
+                if loop not in around and _is_hollow_group(loop.owner):
+                    shape.before[target].append(_past(shape, before, made, loop, at, source))
+
+
+def _is_hollow_group(member: Member) -> bool:
+    return member.kind == "group" and member.loop is not None and not member.loop.filled
+
+
+def _past(
+    shape: Shape,
+    before: list[list[int]],
+    made: dict[tuple[int, int], int],
+    loop: Loop,
+    depth: int,
+    source: int,
+) -> int:
+    """The vertex that waits for all that `source` waits for outside of `loop`."""
+
+    def vertex(number: int) -> int:
+        known = made.get((id(loop), number))
+        if known is None:
+            known = made[id(loop), number] = shape.add(shape.owner[number], PAST, [])
+            shape.suffix[known] = f"{shape.suffix[number]}:past:{loop.owner.name}"
+            shape.depth[known] = depth
+            todo.append(number)
+        return known
+
+    todo: list[int] = []
+    first = vertex(source)
+    while todo:
+        number = todo.pop()
+        mine = shape.before[made[id(loop), number]]
+        for other in before[number]:
+            inside = loop in shape.owner[other].loops[: shape.depth[other]]
+            mine.append(vertex(other) if inside else other)
+    return first
 
 
 # -- circles ---------------------------------------------------------------------------------------

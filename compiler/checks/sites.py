@@ -39,7 +39,7 @@ ROOTS = ("args", "secrets", "refs", "let", "run", "flow", "stage", "each", "done
 RANK: dict[Section, int] = {"main": 0, "failure": 1, "finally": 2}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Facts:
     """What holds where an expression stands: nodes that ran, conditions that were met."""
 
@@ -47,7 +47,7 @@ class Facts:
     conditions: set[ast.Expr] = field(default_factory=set)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Site:
     """Where an expression stands.
 

@@ -1,0 +1,375 @@
+"""Plans in a form in which only what matters can differ, for comparing two of them.
+
+Values take the place of the bindings that name them, constants are worked out, a script is its
+text with the values in it, an element of a loop is known by the loop's depth, a secret by where it
+comes from. Every expression gets a number; equal numbers mean equal expressions, of whichever
+plan, so that the tables of one `Numbers` serve both. Nothing here walks through bindings again and
+again: each is worked out once, after those that it reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rflow.compiler.evaluate import dig, evaluate, references
+from rflow.compiler.operate import EvalError, scalar_text
+from rflow.compiler.plan import Json, Node, Plan
+from rflow.compiler.tree import (
+    Apply,
+    Choose,
+    Expr,
+    Format,
+    Get,
+    Lambda,
+    ListOf,
+    Literal,
+    MapOf,
+    Pipe,
+    Root,
+)
+
+PARTS_MAX = 256
+"""A string of more parts is not taken apart further."""
+
+INTO = "."
+"""The name that stands, here only, for reading a path of a value that is not known."""
+
+SCRIPT = "script"
+"""The operator that stands, here only, for a script: its text with the values in their places, and
+how many of these hold text of the flow's own, which might stand in the script as well."""
+
+_REFERENCE = re.compile(
+    r"'\"\$\{RFLOW_REF_(\d+)\}\"'|\"\$\{RFLOW_REF_(\d+)\}\"|\$\{RFLOW_REF_(\d+)\}"
+)
+
+
+class _Nothing:
+    """The scope of constants."""
+
+    def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
+        raise EvalError("not a constant", "missing")
+
+
+@dataclass(slots=True)
+class Part:
+    """A node in its normal form. `inputs` are by name; `whens` and `lock` as they are shown."""
+
+    node: Node
+    inputs: dict[str, Expr]
+    whens: list[Expr]
+    loops: list[tuple[Expr, int | None]]
+    lock: Expr | None
+    undo: dict[str, Expr]
+
+    @property
+    def id(self) -> str:
+        """The node's id."""
+        return self.node.id
+
+
+@dataclass(slots=True)
+class Normal:
+    """A plan in its normal form. `order` has the bindings, each after those that it reads."""
+
+    plan: Plan
+    order: list[str] = field(default_factory=list)
+    values: dict[str, Expr] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
+    depths: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Normal:
+        """The normal form of a plan."""
+        found = cls(plan)
+        parents = {loop.id: loop.parent for loop in plan.loops}
+        for loop, parent in parents.items():
+            depth, at = 0, parent
+            while at is not None:
+                depth, at = depth + 1, parents[at]
+            found.depths[loop] = depth
+        found.order = bindings_in_order(plan)
+        for name in found.order:
+            found.values[name] = found.normal(plan.values[name])
+        loops = {loop.id: (found.normal(loop.over), loop.at_most) for loop in plan.loops}
+        for node in plan.nodes:
+            if node.kind != "join":
+                found.parts[node.id] = found._part(node, loops)
+        return found
+
+    def _part(self, node: Node, loops: Mapping[str, tuple[Expr, int | None]]) -> Part:
+        inputs = {name: self.normal(expr) for name, expr in (node.inputs or {}).items()}
+        for name, variables in (node.program or {}).items():
+            inputs[name] = self._script(inputs.get(name), variables)
+        undo = {name: self.normal(expr) for name, expr in node.contract.inputs}
+        if node.contract.program:
+            for name, expr in undo.items():
+                undo[name] = self._script(expr, node.contract.program)
+        return Part(
+            node,
+            inputs,
+            [part for expr, _ in node.whens for part in conjuncts(self.normal(expr))],
+            [loops[loop] for loop in node.loops],
+            None if node.lock is None else self.normal(node.lock),
+            undo,
+        )
+
+    def _script(self, text: Expr | None, variables: tuple[tuple[str, Expr], ...]) -> Expr:
+        """The text of a script with the values of its references in their places; how a value is
+        quoted there is dropped, since it is data however it is."""
+        if not isinstance(text, Literal) or not isinstance(text.value, str):
+            return ListOf((text or Literal(None), *(self.normal(expr) for _, expr in variables)))
+        known = {name: self.normal(expr) for name, expr in variables}
+        parts: list[Expr] = []
+        script, at, texts = text.value, 0, 0
+        for match in _REFERENCE.finditer(script):
+            value = known.get(f"RFLOW_REF_{match[1] or match[2] or match[3]}")
+            if value is None:
+                continue
+            texts += isinstance(value, Literal | Format)
+            parts += [Literal(script[at : match.start()]), value]
+            at = match.end()
+        parts.append(Literal(script[at:]))
+        return Apply(SCRIPT, (_string(parts), Literal(texts)))
+
+    # -- expressions -------------------------------------------------------------------------
+
+    def normal(self, expr: Expr) -> Expr:
+        """The expression with what is known in the places of the names for it."""
+        match expr:
+            case Literal():
+                return expr
+            case Get(root, path):
+                return self._get(root, path)
+            case Format(parts):
+                return _string([self.normal(part) for part in parts])
+            case ListOf(items):
+                return _constant(ListOf(tuple(map(self.normal, items))))
+            case MapOf(entries):
+                found = sorted((name, self.normal(item)) for name, item in entries)
+                return _constant(MapOf(tuple(found)))
+            case Apply(op, args):
+                return _constant(Apply(op, tuple(map(self.normal, args))))
+            case Choose(condition, then, otherwise):
+                made = Choose(self.normal(condition), self.normal(then), self.normal(otherwise))
+                if isinstance(made.condition, Literal):
+                    return made.then if made.condition.value is True else made.otherwise
+                return made
+            case Pipe(subject, name, args):
+                return Pipe(self.normal(subject), name, tuple(map(self._argument, args)))
+
+    def _argument(self, arg: Expr | Lambda) -> Expr | Lambda:
+        return Lambda(self.normal(arg.body)) if isinstance(arg, Lambda) else self.normal(arg)
+
+    def _get(self, root: Root, path: tuple[str | int, ...]) -> Expr:
+        if root == "value":
+            return _into(self.values[str(path[0])], path[1:])
+        if root == "each":
+            return Get("each", (self.depths[str(path[0])], *path[1:]))
+        if root == "secret":
+            secret = next((s for s in self.plan.secrets if s.name == path[0]), None)
+            if secret is not None:
+                return Get("secret", (f"{secret.source} {secret.key}", *path[1:]))
+        if root == "trigger" and path[0] == "trigger":
+            git = [t.name for t in self.plan.triggers if t.kind == "git"]
+            return Get("trigger", (git[0] if len(git) == 1 else "trigger", *path[1:]))
+        return Get(root, path)
+
+
+def bindings_in_order(plan: Plan) -> list[str]:
+    """The names of the bindings, each after those that it reads."""
+    order: dict[str, None] = {}
+    for first in plan.values:
+        stack = [first]
+        while stack:
+            name = stack[-1]
+            wanted = [
+                str(get.path[0])
+                for get in references(plan.values[name])
+                if get.root == "value" and str(get.path[0]) not in order
+            ]
+            if name in order or not wanted:
+                order[stack.pop()] = None
+            else:
+                stack += wanted
+    return [*order]
+
+
+def conjuncts(expr: Expr) -> Iterator[Expr]:
+    """The conditions that must all hold for this one to hold."""
+    if isinstance(expr, Apply) and expr.op == "and":
+        for arg in expr.args:
+            yield from conjuncts(arg)
+    elif expr != Literal(True):
+        yield expr
+
+
+def _into(value: Expr, path: tuple[str | int, ...]) -> Expr:
+    for number, part in enumerate(path):
+        match value:
+            case Get(root, known):
+                return Get(root, (*known, *path[number:]))
+            case Literal(known):
+                return Literal(dig(known, path[number:]))
+            case MapOf(entries) if part in dict(entries):
+                value = dict(entries)[str(part)]
+            case ListOf(items) if isinstance(part, int) and -len(items) <= part < len(items):
+                value = items[part]
+            case _:
+                return Pipe(value, INTO, tuple(Literal(rest) for rest in path[number:]))
+    return value
+
+
+def _string(parts: list[Expr]) -> Expr:
+    """An interpolated string: texts side by side are one, strings within it are part of it."""
+    found: list[Expr] = []
+    for part in parts:
+        inner = part.parts if isinstance(part, Format) else (part,)
+        if len(found) + len(inner) > PARTS_MAX:
+            inner = (part,)
+        for piece in inner:
+            text = _text(piece)
+            last = found[-1] if found else None
+            if text == "":
+                continue
+            if text is not None and isinstance(last, Literal) and len(text) < 1 << 16:
+                found[-1] = Literal(f"{last.value}{text}")
+            else:
+                found.append(piece if text is None else Literal(text))
+    if not found:
+        return Literal("")
+    if len(found) == 1 and isinstance(found[0], Literal):
+        return found[0]
+    return Format(tuple(found))
+
+
+def _text(expr: Expr) -> str | None:
+    """The text of a constant."""
+    if isinstance(expr, Literal):
+        try:
+            return scalar_text(expr.value)
+        except EvalError:
+            return None
+    return None
+
+
+def _constant(expr: ListOf | MapOf | Apply) -> Expr:
+    """The value, if it is made of constants."""
+    match expr:
+        case MapOf(entries):
+            parts = tuple(item for _, item in entries)
+        case ListOf(parts) | Apply(_, parts):
+            pass
+    if not all(isinstance(part, Literal) for part in parts):
+        return expr
+    try:
+        return Literal(evaluate(expr, _Nothing(), {}))
+    except EvalError:
+        return expr
+
+
+def loose(script: Expr) -> Expr:
+    """The text of a script without its quotes: one written out may need them, a value does not."""
+    match script:
+        case Literal(str() as text):
+            return Literal(text.translate(_QUOTES))
+        case Format(parts):
+            return Format(tuple(map(loose, parts)))
+        case _:
+            return script
+
+
+_QUOTES = {ord('"'): None, ord("'"): None}
+
+# -- numbers -------------------------------------------------------------------------------------
+
+
+class Numbers:
+    """Numbers for expressions: equal ones for equal expressions."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def number(self, shape: tuple[object, ...]) -> int:
+        """The number of a shape, whose parts are numbers already."""
+        return self._known.setdefault(shape, len(self._known))
+
+
+class Numbering:
+    """The numbers of one plan's expressions. `names` says what nodes, and triggers as
+    `trigger NAME`, are called in the other plan; those it does not have are nobody's."""
+
+    def __init__(self, numbers: Numbers, names: Mapping[str, str] | None) -> None:
+        self._numbers = numbers
+        self._names = names
+        self._seen: dict[int, int] = {}
+
+    def of(self, expr: Expr | Lambda | None) -> int:
+        """The number of an expression. Does not recurse: bindings may lie deep in one another."""
+        if expr is None:
+            return -1
+        stack = [expr]
+        while stack:
+            top = stack[-1]
+            left = [part for part in _parts(top) if id(part) not in self._seen]
+            if left and id(top) not in self._seen:
+                stack += left
+                continue
+            stack.pop()
+            if id(top) not in self._seen:
+                self._seen[id(top)] = self._numbers.number(self._shape(top))
+        return self._seen[id(expr)]
+
+    def forget(self) -> None:
+        """Begin anew, after `names` has changed."""
+        self._seen.clear()
+
+    def _shape(self, expr: Expr | Lambda) -> tuple[object, ...]:
+        parts = tuple(self._seen[id(part)] for part in _parts(expr))
+        match expr:
+            case Literal(value):
+                return ("lit", type(value).__name__, _frozen(value))
+            case Get(root, path):
+                return ("get", root, *self._path(root, path))
+            case MapOf(entries):
+                return ("map", *(name for name, _ in entries), *parts)
+            case Apply(op):
+                return ("op", op, *parts)
+            case Pipe(_, name):
+                return ("pipe", name, *parts)
+            case _:
+                return (type(expr).__name__, *parts)
+
+    def _path(self, root: Root, path: tuple[str | int, ...]) -> tuple[object, ...]:
+        if self._names is None or root not in ("node", "all", "ran", "trigger") or not path:
+            return path
+        name = f"trigger {path[0]}" if root == "trigger" else str(path[0])
+        known = self._names.get(name)
+        if known is None:
+            return ("new", *path)
+        return (known.removeprefix("trigger "), *path[1:])
+
+
+def _parts(expr: Expr | Lambda) -> tuple[Expr | Lambda, ...]:
+    match expr:
+        case Format(parts) | ListOf(parts) | Apply(_, parts):
+            return parts
+        case MapOf(entries):
+            return tuple(part for _, part in entries)
+        case Choose(condition, then, otherwise):
+            return (condition, then, otherwise)
+        case Pipe(subject, _, args):
+            return (subject, *args)
+        case Lambda(body):
+            return (body,)
+        case _:
+            return ()
+
+
+def _frozen(value: Json) -> object:
+    if isinstance(value, list):
+        return tuple((type(item).__name__, _frozen(item)) for item in value)
+    if isinstance(value, dict):
+        return tuple(sorted((k, type(v).__name__, _frozen(v)) for k, v in value.items()))
+    return value

@@ -1,0 +1,62 @@
+"""What is on a stage: a fold over the ledger of effects. Pure.
+
+A stage's state is never guessed from its last run: each resource has the value that the last
+change which was not undone gave it. None as a value means that the resource is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rflow.plugins.types import Json
+from rflow.runner.journal import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A resource's value, since when, and the run and node that gave it ("" where it is from
+    before anything that is known of). `doubt`: the change was cut off and is not known to be
+    complete."""
+
+    resource: str
+    value: Json
+    run: str
+    node: str
+    since: float
+    seq: int
+    doubt: bool = False
+
+
+def deployed(changes: Iterable[Change], upto: int | None = None) -> dict[str, Held]:
+    """The resources of a stage by name, after the change `upto` (None: now)."""
+    found: dict[str, Held] = {}
+    for change in changes:
+        if upto is not None and change.seq > upto:
+            break
+        if change.state == "undone":
+            if change.resource not in found:
+                found[change.resource] = Held(
+                    change.resource, change.before, "", "", change.at, change.seq
+                )
+            continue
+        found[change.resource] = Held(
+            change.resource,
+            change.after,
+            change.run,
+            change.node,
+            change.at,
+            change.seq,
+            change.state == "open",
+        )
+    return found
+
+
+def first_before(changes: Iterable[Change], resource: str) -> Json:
+    """The value a resource had before the first change that is known."""
+    return next((change.before for change in changes if change.resource == resource), None)
+
+
+def first_change(changes: Iterable[Change], resource: str) -> Change:
+    """The first change of a resource."""
+    return next(change for change in changes if change.resource == resource)

@@ -1,0 +1,47 @@
+"""Stopping the line: freezes of stages, and quarantine of what a rollback took away.
+
+Both are notes on the state as a whole, kept in the journal and looked at by whoever drives a run.
+A freeze holds effects, not starts; undo and rollback pass it. Quarantine keeps automation from
+bringing back what somebody has just taken away.
+"""
+
+from __future__ import annotations
+
+from rflow.plugins.types import Json
+from rflow.runner.journal import Journal
+
+FREEZE = "freeze"
+QUARANTINE = "quarantine"
+
+
+def freeze_of(journal: Journal, stage: str | None, now: float) -> dict[str, Json] | None:
+    """The freeze of a stage that holds now: `until` (seconds since 1970), `reason`, `by`."""
+    if stage is None:
+        return None
+    freeze = journal.notes(FREEZE).get(stage)
+    if freeze is None:
+        return None
+    until = freeze.get("until")
+    return freeze if isinstance(until, int | float) and until > now else None
+
+
+def quarantines(journal: Journal, stage: str) -> dict[str, dict[str, Json]]:
+    """The quarantines of a stage, by the run that was rolled back from."""
+    found = journal.notes(QUARANTINE)
+    return {run: body for run, body in found.items() if body.get("stage") == stage}
+
+
+def quarantine_of(journal: Journal, stage: str | None, value: Json) -> str | None:
+    """Why an artifact or a commit may not be brought to a stage, None if it may."""
+    if stage is None or not isinstance(value, str):
+        return None
+    for run, body in quarantines(journal, stage).items():
+        for part in ("artifacts", "commits"):
+            held = body.get(part)
+            if isinstance(held, list) and value in held:
+                short = value.removeprefix("sha256:")[:12]
+                return (
+                    f"{short} was taken from {stage} when run {run} was rolled back; let it in "
+                    f"again with `rflow release lift {run} --reason …`"
+                )
+    return None
