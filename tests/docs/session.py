@@ -1,8 +1,8 @@
 """A terminal for the examples of one page: its commands are run, what they print is compared.
 
 What differs from one reader to the next is not compared: the ids of runs (the page's id stands for
-the reader's, in commands too), dates, clock times, and how long something took. `…` stands for any
-text within a line; on a line of its own, for any lines.
+the reader's, in commands too), digests, dates, clock times, and how long something took. `…`
+stands for any text within a line; on a line of its own, for any lines.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import time
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ LONGEST_S = 120
 _RUN = r"\b(?=[a-z2-9]*[0-9])(?=[a-z2-9]*[a-z])[a-hjkmnp-z2-9]{8}\b"
 _TOKEN = re.compile(
     rf"(?P<run>{_RUN})"
+    r"|(?P<digest>\bsha256:[0-9a-f]{8,})"
     r"|(?P<date>\b\d{4}-\d\d-\d\d\b)"
     r"|(?P<clock>\b\d\d:\d\d(?::\d\d)?\b)"
     r"|(?P<took>\b\d+(?:\.\d+)?(?:ms|s)\b)"
@@ -32,6 +34,7 @@ _TOKEN = re.compile(
     r"|(?P<gap> {2,})"
 )
 _PATTERNS = {
+    "digest": r"sha256:[0-9a-f]{8,}",
     "date": r"\d{4}-\d\d-\d\d",
     "clock": r"\d\d:\d\d(?::\d\d)?",
     "took": r"(?:\d+(?:\.\d+)?(?:ms|s)|\d+m\d+s)",
@@ -135,8 +138,25 @@ class Session:
     def order(self, text: str) -> None:
         """Do what `<!-- test: … -->` says."""
         word, _, rest = text.partition(" ")
-        assert word == "kill", f"there is no order `{word}`"
-        self.running.pop(rest).end()
+        if word == "kill":
+            self.running.pop(rest).end()
+        elif word == "install":
+            self._install(self.folder / rest)
+        else:
+            raise AssertionError(f"there is no order `{word}`")
+
+    def _install(self, pyproject: Path) -> None:
+        """As `pip install -e .` would, which needs a network: its metadata, and its folder on the
+        path."""
+        project = tomllib.loads(pyproject.read_text("utf-8"))["project"]
+        name, version = project["name"], project["version"]
+        info = self.folder / "site" / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        points = project["entry-points"]["rflow"]
+        lines = "".join(f"{key} = {value}\n" for key, value in points.items())
+        (info / "entry_points.txt").write_text(f"[rflow]\n{lines}")
+        self.environment["PYTHONPATH"] = f"{self.folder}:{info.parent}"
 
     def write(self, block: Block) -> None:
         """Write, or (`diff`) change, the file that the block names."""
@@ -144,6 +164,8 @@ class Session:
         path.parent.mkdir(parents=True, exist_ok=True)
         if block.language == "diff":
             path.write_text(changed(path.read_text("utf-8"), block), "utf-8")
+        elif "more" in block.marks:
+            path.write_text(f"{path.read_text('utf-8')}\n\n{block.text}", "utf-8")
         else:
             path.write_text(block.text, "utf-8")
 

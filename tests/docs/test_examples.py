@@ -61,6 +61,8 @@ def _write(page: str, wrong: list[tuple[Block, str]]) -> None:
     path = DOCS / page
     lines = path.read_text("utf-8").splitlines()
     for block, printed in reversed(wrong):
+        if "start" in block.marks or "a mistake of its own" in printed:
+            continue  # until when to wait is the author's to say
         lines[block.line : block.line + block.text.count("\n")] = printed.rstrip("\n").split("\n")
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
@@ -124,7 +126,7 @@ def test_a_change_finds_its_place() -> None:
 
 
 def test_marks_are_known() -> None:
-    known = {"file", "fails", "in", "start", "end", "exit"}
+    known = {"file", "more", "fails", "in", "start", "end", "exit"}
     languages = {"rflow", "console", "sh", "diff", "python", "toml", "json", "yaml", "text", "lua"}
     for page in pages():
         for block in blocks(page):
