@@ -37,7 +37,7 @@ VERSION = 1
 STACK_MAX = 100
 """A stack this low cannot hold more than 100 levels of nesting; above, `recover` counts them."""
 
-_SIMPLE_REF = re.compile(r"\$<([A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z0-9_]++)++)>")
+_SIMPLE_REF = re.compile(r"\$<([A-Za-z_][A-Za-z0-9_]*+(?>(?:\.[A-Za-z0-9_]++)+))>")
 
 
 class NotParsed(Exception):

@@ -14,8 +14,8 @@ from typing import Any
 
 STARTS = ("file", "reference")
 
-_GAP = r"(?:[ \t\r\n]++|#[^\n]*+\n)*+"
-_REFERENCE = r"""\$<(?:[A-Za-z0-9_.|(), \t-]++|"(?:[^"\\\n]++|\\[^\n])*+"|'[^'\n]*+')*+>"""
+_GAP = r"(?>(?:[ \t\r\n]++|#[^\n]*+\n)*)"
+_REFERENCE = r"""\$<(?>(?:[A-Za-z0-9_.|(), \t-]++|"(?>(?:[^"\\\n]++|\\[^\n])*)"|'[^'\n]*+')*)>"""
 
 _HEAD = '''\
 # mypy: disable-error-code="unused-ignore"
