@@ -304,6 +304,7 @@ class Numbering:
         self._numbers = numbers
         self._names = names
         self._seen: dict[int, int] = {}
+        self._kept: list[Expr | Lambda] = []  # what was numbered by its id must not go away
 
     def of(self, expr: Expr | Lambda | None) -> int:
         """The number of an expression. Does not recurse: bindings may lie deep in one another."""
@@ -319,11 +320,13 @@ class Numbering:
             stack.pop()
             if id(top) not in self._seen:
                 self._seen[id(top)] = self._numbers.number(self._shape(top))
+                self._kept.append(top)
         return self._seen[id(expr)]
 
     def forget(self) -> None:
         """Begin anew, after `names` has changed."""
         self._seen.clear()
+        self._kept.clear()
 
     def _shape(self, expr: Expr | Lambda) -> tuple[object, ...]:
         parts = tuple(self._seen[id(part)] for part in _parts(expr))

@@ -1,0 +1,122 @@
+"""A change of a flow and what it means for safety, as a value; and the comparison it comes from.
+
+Levels: a *risk* takes away a protection that was there, a *caution* opens something that somebody
+should look at, a *note* is a change that a reviewer wants to know of. What only moves, renames or
+writes out is no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rflow.compiler.explain import show_expr
+from rflow.compiler.plan import Node, Place, Plan
+from rflow.compiler.safety_facts import Facts
+from rflow.compiler.safety_match import Pairs
+from rflow.compiler.safety_normal import SCRIPT, Normal, Part
+from rflow.compiler.tree import Apply, Expr
+from rflow.compiler.waves import listed
+from rflow.plugins.types import Specs
+
+Level = Literal["risk", "caution", "note"]
+LEVELS: tuple[Level, ...] = ("risk", "caution", "note")
+
+SHOWN_MAX = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in one of the two plans: the path of the file and the line, from 1."""
+
+    side: Literal["old", "new"]
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed, in words. `code` names the rule, `subjects` the nodes or other things."""
+
+    level: Level
+    code: str
+    subjects: tuple[str, ...]
+    message: str
+    where: Where | None = None
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Two plans, what of one is what of the other, and the changes found so far."""
+
+    old: Plan
+    new: Plan
+    specs: Specs
+    pairs: Pairs
+    before: Facts
+    now: Facts
+    changes: list[Change] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, old: Plan, new: Plan, specs: Specs) -> Comparison:
+        """The comparison of two plans, without any changes yet."""
+        one, two = Normal.of(old), Normal.of(new)
+        return cls(old, new, specs, Pairs(one, two), Facts(one, specs), Facts(two, specs))
+
+    def add(
+        self,
+        level: Level,
+        code: str,
+        subjects: str | Iterable[str],
+        message: str,
+        place: Place | None = None,
+        *,
+        gone: bool = False,
+    ) -> None:
+        """Add a change; `gone` says that the place is one of the old plan."""
+        names = (subjects,) if isinstance(subjects, str) else tuple(subjects)
+        plan = self.old if gone else self.new
+        at = None
+        if place is not None:
+            source = plan.sources[place.source]
+            line = source.text.count("\n", 0, place.start) + 1
+            at = Where("old" if gone else "new", source.path, line)
+        self.changes.append(Change(level, code, names, message, at))
+
+    def both(self) -> list[tuple[Part, Part]]:
+        """The nodes that are in both plans, gates left out."""
+        return [(o, n) for o, n in self.pairs.pairs() if n.node.approval is None]
+
+    def shown(self, expr: Expr | None, *, old: bool = False) -> str:
+        """An expression in one short line."""
+        if expr is None:
+            return "nothing"
+        plan = self.old if old else self.new
+        if isinstance(expr, Apply) and expr.op == SCRIPT:
+            expr = expr.args[0]
+        try:
+            text = show_expr(expr, {loop.id: loop.name for loop in plan.loops})
+        except (RecursionError, KeyError, IndexError, TypeError):
+            text = "…"
+        return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 1]}…"
+
+
+def named(ids: Sequence[str]) -> str:
+    """``a`, `b` and `c``."""
+    return listed([f"`{id}`" for id in ids])
+
+
+def verb(ids: Sequence[object], one: str, many: str) -> str:
+    """The form of a verb for one subject or many."""
+    return one if len(ids) == 1 else many
+
+
+def people(node: Node) -> str:
+    """Who may approve at a gate, in words."""
+    approval = node.approval
+    assert approval is not None
+    return listed(approval.by) if approval.by else "anyone"
+
+
+__all__ = ["LEVELS", "Change", "Comparison", "Level", "Where", "named", "people", "verb"]

@@ -1,0 +1,157 @@
+"""Which node of one plan is which of another: by its id, else by what it is.
+
+A node that was renamed, or moved into a flow of its own, has another id and the same definition.
+Nodes are paired in topological order, so that when a node is looked at, those it reads from have
+been paired already. A node that was renamed and changed is paired by its inputs alone, a gate by
+the nodes behind it: a change must not escape notice by coming with a new name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from rflow.compiler.plan import Approval, Node, Trigger
+from rflow.compiler.safety_normal import Normal, Numbering, Numbers, Part
+from rflow.compiler.tree import Literal
+
+
+@dataclass(slots=True)
+class Pairs:
+    """Pairs of nodes, and of triggers. `old_of` says what a node of the new plan was called."""
+
+    old: Normal
+    new: Normal
+    old_of: dict[str, str] = field(default_factory=dict)
+    new_of: dict[str, str] = field(default_factory=dict)
+    triggers: dict[str, str] = field(default_factory=dict)
+    before: Numbering = field(init=False)
+    now: Numbering = field(init=False)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        numbers = Numbers()
+        self.before = Numbering(numbers, None)
+        self._pair_triggers()
+        for new, old in self.triggers.items():
+            self._names[f"trigger {new}"] = f"trigger {old}"
+        self.now = Numbering(numbers, self._names)
+        for id in self.new.parts:
+            if id in self.old.parts:
+                self._add(id, id)
+        for key in (self.whole, self.called):
+            self._pair_by(key)
+        self._pair_gates()
+
+    def _add(self, old: str, new: str) -> None:
+        self.old_of[new] = old
+        self.new_of[old] = new
+        self._names[new] = old
+
+    def pairs(self) -> list[tuple[Part, Part]]:
+        """The pairs of nodes, in the order of the new plan."""
+        return [
+            (self.old.parts[self.old_of[id]], part)
+            for id, part in self.new.parts.items()
+            if id in self.old_of
+        ]
+
+    def removed(self) -> list[Part]:
+        """Nodes that are not in the new plan."""
+        return [part for id, part in self.old.parts.items() if id not in self.new_of]
+
+    def added(self) -> list[Part]:
+        """Nodes that were not in the old plan."""
+        return [part for id, part in self.new.parts.items() if id not in self.old_of]
+
+    # -- pairing -----------------------------------------------------------------------------
+
+    def _pair_by(self, key: Callable[[Part, Numbering], Hashable]) -> None:
+        """Pair what is left by a key. The names change as pairs are found: later keys see them."""
+        left: dict[Hashable, list[str]] = {}
+        for part in self.removed():
+            left.setdefault(key(part, self.before), []).append(part.id)
+        if not left:
+            return
+        self.now.forget()
+        for part in self.added():
+            found = left.get(key(part, self.now))
+            if found:
+                self._add(found.pop(0), part.id)
+        self.now.forget()
+
+    def whole(self, part: Part, numbers: Numbering) -> Hashable:
+        """All that a node is, but for its name, its place and what it comes after."""
+        node = part.node
+        return (
+            self.called(part, numbers),
+            frozenset(map(numbers.of, part.whens)),
+            tuple((numbers.of(over), at_most) for over, at_most in part.loops),
+            numbers.of(part.lock),
+            node.retry,
+            node.timeout_s,
+            node.continue_on_failure,
+            self.contract(part, numbers),
+        )
+
+    def called(self, part: Part, numbers: Numbering) -> Hashable:
+        """The kind of a node and its inputs."""
+        node = part.node
+        inputs = tuple((name, numbers.of(part.inputs[name])) for name in sorted(part.inputs))
+        approval = None if node.approval is None else gate_key(node.approval)
+        return (node.kind, node.section, inputs, approval)
+
+    def contract(self, part: Part, numbers: Numbering) -> Hashable:
+        """What a node says of rolling back."""
+        said = part.node.contract
+        undo = tuple((name, numbers.of(part.undo[name])) for name in sorted(part.undo))
+        return (said.type, said.reason, said.kind, undo)
+
+    def _pair_gates(self) -> None:
+        """Pair the gates that are left: those that stand before the most of the same nodes."""
+        gates = [part.node for part in self.added() if part.node.approval is not None]
+        for gone in [part.node for part in self.removed()]:
+            if gone.approval is None or not gates:
+                continue
+            behind = {self.new_of.get(id) for id in gone.approval.slice} - {None}
+            best = max(gates, key=lambda gate: len(behind & set(_slice(gate))))
+            if behind & set(_slice(best)):
+                gates.remove(best)
+                self._add(gone.id, best.id)
+
+    def _pair_triggers(self) -> None:
+        one = {trigger.name: trigger for trigger in self.old.plan.triggers}
+        two = {trigger.name: trigger for trigger in self.new.plan.triggers}
+        self.triggers = {name: name for name in two if name in one}
+        for name, trigger in two.items():
+            for old, known in one.items():
+                if name in self.triggers or old in self.triggers.values():
+                    continue
+                if (known.kind, inputs_of(known)) == (trigger.kind, inputs_of(trigger)):
+                    self.triggers[name] = old
+
+
+def inputs_of(trigger: Trigger) -> dict[str, object]:
+    """The inputs of a trigger, which are constants but for secrets."""
+    return {
+        name: expr.value if isinstance(expr, Literal) else expr
+        for name, expr in trigger.inputs.items()
+    }
+
+
+def gate_key(approval: Approval) -> Hashable:
+    """What a gate demands."""
+    return (
+        frozenset(approval.people),
+        approval.count,
+        approval.within_s,
+        approval.otherwise,
+        approval.self_ok,
+    )
+
+
+def _slice(gate: Node) -> tuple[str, ...]:
+    return () if gate.approval is None else gate.approval.slice
+
+
+__all__ = ["Pairs", "gate_key", "inputs_of"]
