@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -26,6 +27,8 @@ from .conftest import summary
 MEMORY = Path("/dev/shm")  # syncing to a disk is not what is tested here
 RUNS = st.sampled_from(["r1", "r2", "r3x", "R%_"])
 NODES = st.sampled_from(["build", "web[eu]", "undo:web[eu]", "web[ü/1]"])
+RESOURCES = st.sampled_from(["web@production", "db@production"])
+STAGE = "shop.production"
 LOCKS = st.sampled_from(["shop-web", "db"])
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 JSON = st.recursive(
@@ -43,6 +46,7 @@ EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
     st.builds(ev.AttemptSucceeded, NODES, ATTEMPTS, st.dictionaries(TEXT, JSON)),
     st.builds(ev.AttemptFailed, NODES, ATTEMPTS, st.just({"message": "no", "retry": True})),
     st.builds(ev.AttemptLost, NODES, ATTEMPTS),
+    st.builds(ev.Intended, NODES, ATTEMPTS, RESOURCES, JSON, JSON),
     st.builds(ev.NodeSkipped, NODES, st.builds(ev.Reason, st.just("when"), st.just({"a": 1}))),
 )
 SOME = st.lists(EVENTS, max_size=3)
@@ -82,13 +86,15 @@ class Agreement(RuleBasedStateMachine):
         assert answers[0] == answers[1]
         return answers[0]
 
-    @initialize(stage=st.none() | st.just("shop.production"))
+    @initialize(stage=st.none() | st.just(STAGE))
     def begin(self, stage: str | None) -> None:
         self.both(lambda j: j.create(summary("r1", stage=stage, queue="shop"), [], 1.0))
 
     @rule(run=RUNS, events=SOME, at=TIMES, name=TEXT, queue=st.sampled_from(["", "shop"]))
     def create(self, run: str, events: list[ev.Event], at: float, name: str, queue: str) -> None:
-        made = summary(run, name=name, queue=queue, created_at=at)
+        made = summary(
+            run, name=name, queue=queue, created_at=at, stage=STAGE if run != "r2" else None
+        )
         self.both(lambda j: j.create(made, events, at))
 
     @rule(
@@ -129,6 +135,15 @@ class Agreement(RuleBasedStateMachine):
         assert self.both(lambda j: j.settings(flow)) == ("gives", {name: value})
         self.both(lambda j: j.delete_setting(flow, name))
         self.both(lambda j: j.delete_setting(flow, name))
+
+    @rule(key=LOCKS, body=st.dictionaries(TEXT, JSON, max_size=2), forget=st.booleans())
+    def note(self, key: str, body: dict[str, Any], forget: bool) -> None:
+        if forget:
+            self.both(lambda j: j.delete_note("freeze", key))
+        else:
+            self.both(lambda j: j.put_note("freeze", key, body))
+        self.both(lambda j: j.notes("freeze"))
+        self.both(lambda j: j.notes("quarantine"))
 
     @rule(data=st.binary(max_size=20), digest=st.sampled_from(["a", "b"]))
     def plan(self, data: bytes, digest: str) -> None:
@@ -217,15 +232,24 @@ class Agreement(RuleBasedStateMachine):
             claimed = self.both(lambda j, run=run: j.claimed(run))
             assert (claimed[1] is not None) == (run in self.claims)
             self.both(lambda j, run=run: j.runs(before=run))
+            self.both(lambda j, run=run: j.head(run))
+            _, stored = self.both(lambda j, run=run: j.stored(run))
+            assert len(stored) == len(records)
+            self.both(lambda j, run=run: j.ended_at_change(run))
+            for resource in ("web@production", "db@production"):
+                self.both(lambda j, run=run, resource=resource: j.changed_since(run, resource))
         for text in ("r", "R%", "", "r3x"):
             self.both(lambda j, text=text: j.find(text))
         self.both(lambda j: j.runs(limit=2))
         self.both(lambda j: j.runs(status="running", concluded=False))
-        self.both(lambda j: j.runs(stage="shop.production", flow="release"))
+        self.both(lambda j: j.runs(stage=STAGE, flow="release"))
         self.both(lambda j: j.active("shop"))
         self.both(lambda j: j.active(""))
         self.both(lambda j: j.locks())
+        self.both(lambda j: j.stages())
+        self.both(lambda j: j.ledger(STAGE))
 
 
 TestAgreement = Agreement.TestCase
+TestAgreement.pytestmark = [pytest.mark.slow]
 TestAgreement.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
