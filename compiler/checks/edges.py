@@ -28,8 +28,9 @@ class Shape:
     """Vertices by number: whose, which part of it, and the numbers that it waits for.
 
     `suffix` makes a vertex's id of its member's name; `depth` is how many of the member's loops it
-    stands in. `enter` and `leave` are the first and last vertex of each member, by its index. `first` and
-    `last` are the members at top level of the main section that nothing stands before or behind.
+    stands in. `enter` and `leave` are the first and last vertex of each member, by its index.
+    `first` and `last` are the members at top level of the main section that nothing stands before
+    or behind.
     """
 
     owner: list[Member] = field(default_factory=list)
