@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "plugins",
         "compiler.plan",
         "compiler.expr",
+        "compiler.rewrite",
         "compiler.codec",
         "compiler.types",
         "runner",
