@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from fixed_kinds import check_text, delays
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rflow.compiler.expr import Expr, Get, Literal
 from rflow.compiler.plan import Plan
@@ -118,7 +118,6 @@ def _ungated(plan: Plan, gates: set[str], lengths: dict[str, int]) -> bool:
     return False
 
 
-@settings(max_examples=200)
 @given(things())
 def test_what_passes_is_gated_in_every_run_and_what_is_refused_is_not(
     members: tuple[Thing, ...],
