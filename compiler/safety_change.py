@@ -14,9 +14,9 @@ from typing import Literal
 from rflow.compiler.explain import show_expr
 from rflow.compiler.plan import Node, Place, Plan
 from rflow.compiler.safety_facts import Facts
-from rflow.compiler.safety_match import Pairs
-from rflow.compiler.safety_normal import SCRIPT, Normal, Part
-from rflow.compiler.tree import Apply, Expr
+from rflow.compiler.safety_match import Pairs, moved_secrets
+from rflow.compiler.safety_normal import Normal, Part
+from rflow.compiler.tree import Expr
 from rflow.compiler.waves import listed
 from rflow.plugins.types import Specs
 
@@ -61,8 +61,10 @@ class Comparison:
     @classmethod
     def of(cls, old: Plan, new: Plan, specs: Specs) -> Comparison:
         """The comparison of two plans, without any changes yet."""
-        one, two = Normal.of(old), Normal.of(new)
-        return cls(old, new, specs, Pairs(one, two), Facts(one, specs), Facts(two, specs))
+        aliases = moved_secrets(old, new)
+        one, two = Normal.of(old), Normal.of(new, aliases)
+        before, now = Facts(one, specs), Facts(two, specs)
+        return cls(old, new, specs, Pairs(one, two), before, now)
 
     def add(
         self,
@@ -88,15 +90,14 @@ class Comparison:
         """The nodes that are in both plans, gates left out."""
         return [(o, n) for o, n in self.pairs.pairs() if n.node.approval is None]
 
-    def shown(self, expr: Expr | None, *, old: bool = False) -> str:
-        """An expression in one short line."""
+    def shown(self, expr: Expr | None, part: Part, *, old: bool = False) -> str:
+        """An expression of a node, as it is written or in its normal form, in one short line."""
         if expr is None:
             return "nothing"
-        plan = self.old if old else self.new
-        if isinstance(expr, Apply) and expr.op == SCRIPT:
-            expr = expr.args[0]
+        names = {loop.id: loop.name for loop in (self.old if old else self.new).loops}
+        names |= {str(depth): names[id] for depth, id in enumerate(part.node.loops)}
         try:
-            text = show_expr(expr, {loop.id: loop.name for loop in plan.loops})
+            text = show_expr(expr, names)
         except (RecursionError, KeyError, IndexError, TypeError):
             text = "…"
         return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 1]}…"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rflow.compiler.evaluate import references
-from rflow.compiler.plan import Node, Plan
-from rflow.compiler.safety_normal import Normal, bindings_in_order
+from rflow.compiler.plan import Node
+from rflow.compiler.safety_normal import Normal
 from rflow.compiler.tree import (
     Apply,
     Choose,
@@ -75,7 +75,7 @@ class Facts:
                     known |= self.ancestors[before] | (1 << self.index[before])
             self.ancestors[node.id] = known
         self.gates = [node for node in plan.nodes if node.approval is not None]
-        reach = Reach(plan, self.specs)
+        reach = Reach(self.normal, self.specs)
         for node in plan.nodes:
             if node.kind != "join":
                 self.secrets[node.id] = reach.secrets(node)
@@ -107,12 +107,12 @@ class Facts:
 class Reach:
     """What reaches the nodes of a plan. Bindings are looked at once, after those they read."""
 
-    def __init__(self, plan: Plan, specs: Specs) -> None:
-        self.plan = plan
+    def __init__(self, normal: Normal, specs: Specs) -> None:
+        plan = normal.plan
         self.specs = specs
         self.read: set[str] = set()
         self._kinds = {node.id: node for node in plan.nodes}
-        self._secret_names = {s.name: (s.source, s.key) for s in plan.secrets}
+        self._secret_names = normal.secrets
         self._secret_args = {arg.name for arg in plan.args if arg.secret}
         self._open_args = set[str]()
         if any(trigger.kind == "webhook" for trigger in plan.triggers):
@@ -125,7 +125,7 @@ class Reach:
         self._triggers = {trigger.name: trigger.kind for trigger in plan.triggers}
         self._secrets: dict[str, frozenset[Source]] = {}
         self._untrusted: dict[str, frozenset[Source]] = {}
-        for name in bindings_in_order(plan):
+        for name in normal.order:
             value = plan.values[name]
             self._secrets[name] = self._secrets_in(value)
             self._untrusted[name] = self._untrusted_in(value)
@@ -148,7 +148,7 @@ class Reach:
                 case "value":
                     found |= self._secrets[name]
                 case "secret":
-                    found.add(self._secret_names.get(name, ("secrets", name)))
+                    found.add(self._secret_names[name])
                 case "arg" if name in self._secret_args:
                     found.add(("args", name))
                 case "node" | "all":

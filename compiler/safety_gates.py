@@ -29,7 +29,7 @@ def check_gates(found: Comparison) -> None:
 def _check_effects(found: Comparison) -> set[str]:
     """Effects that lost their gates, by the gate that they lost; the gates told of."""
     guarded = bool(found.before.gates) or bool(found.old.stage and found.old.stage.protected)
-    lost: dict[tuple[str, str], list[Part]] = {}
+    lost: dict[tuple[bool, tuple[str, ...]], list[Part]] = {}
     new_ungated: list[Part] = []
     told: set[str] = set()
     for part in found.now.normal.parts.values():
@@ -42,14 +42,15 @@ def _check_effects(found: Comparison) -> set[str]:
                 new_ungated.append(part)
             continue
         kept = {found.pairs.old_of.get(gate.id) for gate in now}
-        for gate in found.before.gates_of(found.before.normal.parts[before].node):
-            if gate.id not in kept:
-                lost.setdefault((gate.id, "" if now else "all"), []).append(part)
-                told.add(gate.id)
-    for (gate_id, none_left), parts in lost.items():
+        had = found.before.gates_of(found.before.normal.parts[before].node)
+        without = tuple(gate.id for gate in had if gate.id not in kept)
+        if without:
+            lost.setdefault((not now, without), []).append(part)
+            told.update(without)
+    for (ungated, gates), parts in lost.items():
         ids = [part.id for part in parts]
-        why = _why(found, gate_id, parts)
-        if none_left:
+        why = listed([_why(found, gate, parts) for gate in gates])
+        if ungated:
             message = f"{named(ids)} can now be reached without approval: {why}"
             found.add("risk", "ungated", ids, message, parts[0].node.place)
         else:
@@ -87,7 +88,8 @@ def _check_gate(found: Comparison, old: Node, new: Node) -> None:
     assert now is not None
     gate = f"`{new.id}`"
     if now.count < before.count:
-        message = f"{gate} asks for {_persons(now.count)}, it was {_persons(before.count)}"
+        approvals = "approval" if now.count == 1 else "approvals"
+        message = f"{gate} asks for {now.count} {approvals}, it was {before.count}"
         found.add("risk", "gate-count", new.id, message, new.place)
     if before.people and not now.people:
         message = f"anyone may approve {gate} now, it was {listed(before.by)}"
@@ -113,7 +115,3 @@ def _check_skippable(found: Comparison, old: Node, new: Part, told: set[str]) ->
     if why is not None and why_no_gate(old) is None and old.id not in told:
         message = f"`{new.id}` is no gate any more: {why}"
         found.add("caution", "gate-skippable", new.id, message, new.node.place)
-
-
-def _persons(count: int) -> str:
-    return "one approval" if count == 1 else f"{count} approvals"

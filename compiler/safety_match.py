@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from rflow.compiler.plan import Approval, Node, Trigger
+from rflow.compiler.plan import Approval, Node, Plan, Trigger
 from rflow.compiler.safety_normal import Normal, Numbering, Numbers, Part
 from rflow.compiler.tree import Literal
 
@@ -131,6 +131,18 @@ class Pairs:
                     self.triggers[name] = old
 
 
+def moved_secrets(old: Plan, new: Plan) -> dict[tuple[str, str], tuple[str, str]]:
+    """Where secrets come from now → where those of the same names came from before."""
+    one = {secret.name: (secret.source, secret.key) for secret in old.secrets}
+    two = {secret.name: (secret.source, secret.key) for secret in new.secrets}
+    before, now = set(one.values()), set(two.values())
+    return {
+        place: one[name]
+        for name, place in two.items()
+        if name in one and place not in before and one[name] not in now
+    }
+
+
 def inputs_of(trigger: Trigger) -> dict[str, object]:
     """The inputs of a trigger, which are constants but for secrets."""
     return {
@@ -154,4 +166,4 @@ def _slice(gate: Node) -> tuple[str, ...]:
     return () if gate.approval is None else gate.approval.slice
 
 
-__all__ = ["Pairs", "gate_key", "inputs_of"]
+__all__ = ["Pairs", "gate_key", "inputs_of", "moved_secrets"]

@@ -8,6 +8,7 @@ from rflow.compiler.safety_change import Comparison, Level, named, verb
 from rflow.compiler.safety_facts import is_effect
 from rflow.compiler.safety_normal import SCRIPT, Part, loose
 from rflow.compiler.tree import Apply, Expr, Literal
+from rflow.plugins.types import Json
 
 
 def check_nodes(found: Comparison) -> None:
@@ -38,6 +39,8 @@ def _say_added(found: Comparison, node: Node) -> None:
     if node.kind == "flow.run":
         message = f"a new node, `{node.id}`, starts runs of their own, with their own effects"
         found.add("caution", "starts-runs", node.id, message, node.place)
+        return
+    if any(change.code == "ungated" and node.id in change.subjects for change in found.changes):
         return
     what = "effect" if is_effect(node) else "node"
     message = f"a new {what}, `{node.id}` ({node.kind})"
@@ -104,7 +107,7 @@ def _check_conditions(found: Comparison, old: Part, new: Part) -> None:
     fewer = [expr for number, expr in before.items() if number not in now]
     if not more and not fewer:
         return
-    shown = found.shown(more[0]) if more else found.shown(fewer[0], old=True)
+    shown = found.shown(more[0], new) if more else found.shown(fewer[0], old, old=True)
     if is_effect(new.node):
         if fewer:
             message = f"`{new.id}` runs in other cases than before: " + (
@@ -156,13 +159,13 @@ def _check_timeout(found: Comparison, old: Node, new: Node) -> None:
 def _check_lock(found: Comparison, old: Part, new: Part) -> None:
     if old.lock is None:
         return
-    was = found.shown(old.lock, old=True)
+    was = found.shown(old.lock, old, old=True)
     if new.lock is None:
         message = f"`{new.id}` does not take the lock {was} any more"
         level: Level = "risk" if is_effect(new.node) else "caution"
         found.add(level, "lock-dropped", new.id, message, new.node.place)
     elif found.pairs.before.of(old.lock) != found.pairs.now.of(new.lock):
-        message = f"`{new.id}` takes the lock {found.shown(new.lock)} now, it was {was}"
+        message = f"`{new.id}` takes the lock {found.shown(new.lock, new)} now, it was {was}"
         found.add("caution", "lock-changed", new.id, message, new.node.place)
 
 
@@ -174,12 +177,13 @@ def _check_loops(found: Comparison, old: Part, new: Part) -> None:
         return
     for (was, few), (now, many) in zip(old.loops, new.loops, strict=True):
         if few is not None and (many is None or many > few):
-            count = "all at once" if many is None else f"{many} at once"
-            message = f"`{new.id}` runs for {count} now, it was at most {few}"
+            count = "all its turns" if many is None else f"{many} turns"
+            message = f"`{new.id}` runs {count} at once now, it was at most {few}"
             level: Level = "caution" if is_effect(new.node) else "note"
             found.add(level, "at-most", new.id, message, new.node.place)
         if pairs.before.of(was) != pairs.now.of(now):
-            message = f"`{new.id}` runs for {found.shown(now)}, it was {found.shown(was, old=True)}"
+            was_ = found.shown(was, old, old=True)
+            message = f"`{new.id}` runs for {found.shown(now, new)}, it was {was_}"
             found.add("note", "loop", new.id, message, new.node.place)
 
 
@@ -194,7 +198,8 @@ def _check_inputs(found: Comparison, old: Part, new: Part) -> None:
         name = changed[0]
         one, two = old.inputs.get(name), new.inputs.get(name)
         if _short(one) and _short(two):
-            told = f"{found.shown(two)}, it was {found.shown(one, old=True)}"
+            one, two = (old.node.inputs or {}).get(name), (new.node.inputs or {}).get(name)
+            told = f"{found.shown(two, new)}, it was {found.shown(one, old, old=True)}"
             message = f"`{new.id}`: `{name}` is {told}"
         else:
             message = f"`{new.id}`: `{name}` changed"
@@ -207,15 +212,23 @@ def _same(found: Comparison, old: Expr | None, new: Expr | None) -> bool:
     pairs = found.pairs
     if pairs.before.of(old) == pairs.now.of(new):
         return True
-    match old, new:
-        case Apply(op1, (one, Literal(few))), Apply(op2, (two, Literal(many))) if (
-            op1 == op2 == SCRIPT
-        ):
-            if pairs.before.of(one) == pairs.now.of(two):
-                return True
-            bare1, bare2 = loose(one), loose(two)
-            return few != many and pairs.before.of(bare1) == pairs.now.of(bare2)
-    return False
+    if old is None or new is None:
+        return False
+    (one, few), (two, many) = _script(old), _script(new)
+    if few == many:
+        return False
+    same = pairs.before.of(one) == pairs.now.of(two)
+    return same or pairs.before.of(loose(one)) == pairs.now.of(loose(two))
+
+
+def _script(expr: Expr) -> tuple[Expr, Json]:
+    """A script without what marks it, and how many references in it hold text of the flow's own:
+    two scripts in which their number differs may be the same, written out or not."""
+    match expr:
+        case Apply(op, (text, Literal(texts))) if op == SCRIPT:
+            return text, texts
+        case _:
+            return expr, 0
 
 
 def _short(expr: Expr | None) -> bool:

@@ -40,6 +40,10 @@ SCRIPT = "script"
 """The operator that stands, here only, for a script: its text with the values in their places, and
 how many of these hold text of the flow's own, which might stand in the script as well."""
 
+Place = tuple[str, str]
+"""Where a secret comes from: its source and its key."""
+NOWHERE: Mapping[Place, Place] = {}
+
 _REFERENCE = re.compile(
     r"'\"\$\{RFLOW_REF_(\d+)\}\"'|\"\$\{RFLOW_REF_(\d+)\}\"|\$\{RFLOW_REF_(\d+)\}"
 )
@@ -78,11 +82,16 @@ class Normal:
     values: dict[str, Expr] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
     depths: dict[str, int] = field(default_factory=dict)
+    secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, plan: Plan) -> Normal:
-        """The normal form of a plan."""
+    def of(cls, plan: Plan, aliases: Mapping[Place, Place] = NOWHERE) -> Normal:
+        """The normal form of a plan. `aliases` says which secrets stand for which others, by
+        where they come from."""
         found = cls(plan)
+        for secret in plan.secrets:
+            place = (secret.source, secret.key)
+            found.secrets[secret.name] = aliases.get(place, place)
         parents = {loop.id: loop.parent for loop in plan.loops}
         for loop, parent in parents.items():
             depth, at = 0, parent
@@ -168,9 +177,7 @@ class Normal:
         if root == "each":
             return Get("each", (self.depths[str(path[0])], *path[1:]))
         if root == "secret":
-            secret = next((s for s in self.plan.secrets if s.name == path[0]), None)
-            if secret is not None:
-                return Get("secret", (f"{secret.source} {secret.key}", *path[1:]))
+            return Get("secret", (" ".join(self.secrets[str(path[0])]), *path[1:]))
         if root == "trigger" and path[0] == "trigger":
             git = [t.name for t in self.plan.triggers if t.kind == "git"]
             return Get("trigger", (git[0] if len(git) == 1 else "trigger", *path[1:]))

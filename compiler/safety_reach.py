@@ -19,7 +19,7 @@ def check_reach(found: Comparison) -> None:
     secrets = _newly(found, found.before.secrets, found.now.secrets)
     for source, ids in secrets.items():
         level: Level = "risk" if source in known else "caution"
-        message = f"{_secret(source)} now reaches {named(ids)}"
+        message = f"{_secret(found, source)} now reaches {named(ids)}"
         found.add(level, "secret", ids, message, _place(found, ids[0]))
     for source, ids in _newly(found, found.before.untrusted, found.now.untrusted).items():
         effects = any(is_effect(found.now.normal.parts[id].node) for id in ids)
@@ -51,14 +51,15 @@ def _as_before(found: Comparison, source: Source) -> Source:
     return ("refs", known, *rest)
 
 
-def _secret(source: Source) -> str:
+def _secret(found: Comparison, source: Source) -> str:
     match source:
         case ("args", name):
             return f"the secret argument `{name}`"
         case ("refs", node, output):
             return f"the secret output `{node}.{output}`"
         case (place, key):
-            return f'the secret from {place} "{key}"'
+            names = (name for name, at in found.now.normal.secrets.items() if at == source)
+            return f'the secret `{next(names)}`, {place} "{key}",'
         case _:
             return "a secret"
 

@@ -24,7 +24,7 @@ def check_stage(found: Comparison) -> None:
     """Add the changes of the stage, of starting and of the run as a whole."""
     _check_which(found)
     old, new = found.old, found.new
-    if old.stage is not None and new.stage is not None:
+    if old.stage is not None and new.stage is not None and _name(old.stage) == _name(new.stage):
         _check_protection(found, old.stage, new.stage)
         _check_windows(found, old.stage.open, new.stage.open)
     if _LOOSER[new.concurrency] < _LOOSER[old.concurrency]:
@@ -56,6 +56,8 @@ def _check_which(found: Comparison) -> None:
         return
     level: Level = "caution" if old is None else "risk"
     message = f"the flow releases to {_name(new)} now, it was {_name(old)}"
+    if old is not None and old.protected and (new is None or not new.protected):
+        message += ", which is protected"
     found.add(level, "stage", found.new.flow, message)
 
 
@@ -133,7 +135,7 @@ def _spans(minutes: set[int]) -> str:
         else:
             days += f" {_clock(start)}-{_clock(end)}"
         shown.append(days)
-    return listed(shown) + (" and more" if len(starts) > 3 else "")
+    return ", ".join(shown) + ", …" if len(starts) > 3 else listed(shown)
 
 
 def _clock(minute: int) -> str:
