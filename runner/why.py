@@ -6,6 +6,7 @@ again on the recorded values, so that each part of it can be shown with its own 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,6 +74,9 @@ _TEXTS: dict[str, Callable[[dict[str, Json]], str]] = {
     "redo": lambda v: f"{v.get('by')} said to run it again",
     "answered": lambda v: f"{v.get('by')} said what the attempt that was cut off did",
     "approved": lambda v: f"approved by {_list(v.get('by'))} ({v.get('count')} needed)",
+    "approved-before": lambda v: (
+        f"{_list(v.get('by'))} approved it before, and nothing behind it has changed since"
+    ),
     "rejected": lambda v: (
         f"rejected by {v.get('by')}" + (f": {v['comment']}" if v.get("comment") else "")
     ),
@@ -175,7 +179,7 @@ def _because(state: RunState, record: Record, filters: Filters) -> Iterator[Beca
             what, text = f"{event.by} {verb}", event.comment
         case ev.Intended():
             what = f"was about to change {event.resource}"
-            text = f"from {event.before!r} to {event.after!r}"
+            text = f"from {_value(event.before)} to {_value(event.after)}"
         case ev.PhaseStarted():
             what = {"undo": "undo began", "failure": "`on failure` began"}.get(
                 event.phase, "`finally` began"
@@ -220,9 +224,13 @@ _WHAT: dict[type, str] = {
 }
 
 
+def _value(value: Json) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 def _change(value: Json) -> str:
     if isinstance(value, list) and len(value) == 2:
-        return f": {value[0]!r} → {value[1]!r}"
+        return f": {_value(value[0])} → {_value(value[1])}"
     return ""
 
 
