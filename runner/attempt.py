@@ -31,9 +31,9 @@ from rflow.runner.events import Reason
 from rflow.runner.inputs import done_of, inputs_of, variables_of
 from rflow.runner.logs import Log
 from rflow.runner.problems import StateError
-from rflow.runner.process import Stop, Stopping
 from rflow.runner.results import WrongOutputs, succeeded
 from rflow.runner.state_dir import file_name
+from rflow.runner.stop import Stop, Stopping
 
 MESSAGE_MAX = 4000
 _FAULTS = (PluginError, WrongOutputs)

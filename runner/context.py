@@ -24,8 +24,8 @@ from rflow.runner.artifacts import ArtifactStore
 from rflow.runner.guard import VARIABLE
 from rflow.runner.logs import Log
 from rflow.runner.problems import StateError
-from rflow.runner.process import Stop, Stopping
 from rflow.runner.state_dir import file_name, make_folder
+from rflow.runner.stop import Stop, Stopping
 
 if TYPE_CHECKING:
     from rflow.runner.bench import Bench

@@ -14,63 +14,36 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from rflow.plugins.types import Json
 from rflow.runner.chain import START, Stored, link
-from rflow.runner.events import EVENT_VERSION, Event, Record, decode, encode
+from rflow.runner.events import EVENT_VERSION, Event, Record, encode
 from rflow.runner.journal import (
     Change,
     Fact,
     FactKind,
     Lock,
     LockBusy,
-    Move,
     RunSummary,
     Stale,
-    TwiceDecided,
     moves,
     outcomes,
-    summary_changes,
 )
-
-
-@dataclass
-class _Tables:
-    plans: dict[str, bytes] = field(default_factory=dict)
-    runs: dict[str, RunSummary] = field(default_factory=dict)
-    events: dict[str, list[Record]] = field(default_factory=dict)
-    outcomes: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
-    facts: list[Fact] = field(default_factory=list)
-    facts_posted: int = 0
-    locks: dict[str, Lock] = field(default_factory=dict)
-    settings: dict[tuple[str, str], Json] = field(default_factory=dict)
-    changes: list[Change] = field(default_factory=list)
-    ends: dict[str, int] = field(default_factory=dict)
-    notes: dict[tuple[str, str], dict[str, Json]] = field(default_factory=dict)
-
-    def snapshot(self) -> _Tables:
-        """A copy that later changes of this one do not reach."""
-        return _Tables(
-            dict(self.plans),
-            dict(self.runs),
-            {run: list(records) for run, records in self.events.items()},
-            {run: set(pairs) for run, pairs in self.outcomes.items()},
-            list(self.facts),
-            self.facts_posted,
-            dict(self.locks),
-            dict(self.settings),
-            list(self.changes),
-            dict(self.ends),
-            dict(self.notes),
-        )
+from rflow.runner.memory_tables import (
+    Tables,
+    append,
+    apply_move,
+    check_outcomes,
+    records_of,
+    summarise,
+)
 
 
 class MemoryStore:
     """What several journals share, as processes share a file."""
 
     def __init__(self) -> None:
-        self.tables = _Tables()
+        self.tables = Tables()
         self.claims: dict[str, MemoryClaim] = {}
         self.commits = 0
         self.mutex = threading.RLock()
@@ -115,7 +88,7 @@ class MemoryJournal:
     # -- writing -------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _write(self) -> Iterator[_Tables]:
+    def _write(self) -> Iterator[Tables]:
         with self.store.mutex:
             yield self.store.tables
             if not self._admitting:
@@ -144,15 +117,15 @@ class MemoryJournal:
             tables.plans.setdefault(digest, bytes(data))
 
     def create(self, summary: RunSummary, events: Sequence[Event], at: float) -> list[Record]:
-        records = _records(0, events, at)
+        records = records_of(0, events, at)
         with self._write() as tables:
             run = summary.run
             if run in tables.runs:
                 raise Stale(run, 0, tables.runs[run].length)
-            _check_outcomes(tables, run, records)
-            _append(tables, run, records)
+            check_outcomes(tables, run, records)
+            append(tables, run, records)
             tables.runs[run] = dataclasses.replace(summary, length=len(records))
-            _summarise(tables, run, events, at, None)
+            summarise(tables, run, events, at, None)
         return records
 
     def transact(
@@ -167,13 +140,13 @@ class MemoryJournal:
         take: Sequence[tuple[str, str]] = (),
         free: Sequence[tuple[str, str]] = (),
     ) -> list[Record]:
-        records = _records(expected, events, at)
+        records = records_of(expected, events, at)
         with self._write() as tables:
             if run not in tables.runs:
                 raise KeyError(run)
             if (actual := len(tables.events[run])) != expected:
                 raise Stale(run, expected, actual)
-            _check_outcomes(tables, run, records)
+            check_outcomes(tables, run, records)
             locks = dict(tables.locks)
             for name, node in free:
                 if (held := locks.get(name)) and (held.run, held.node) == (run, node):
@@ -182,12 +155,12 @@ class MemoryJournal:
                 held = locks.setdefault(name, Lock(name, run, node, at))
                 if (held.run, held.node) != (run, node):
                     raise LockBusy(name, held.run, held.node)
-            _append(tables, run, records)
+            append(tables, run, records)
             for move in moves(events):
-                _move(tables, run, move, at)
+                apply_move(tables, run, move, at)
             tables.locks = locks
             tables.facts = [f for f in tables.facts if f.run != run or f.id not in facts]
-            _summarise(tables, run, events, at, status)
+            summarise(tables, run, events, at, status)
         return records
 
     def post(self, run: str, kind: FactKind, body: dict[str, Json], at: float) -> Fact:
@@ -335,54 +308,3 @@ class MemoryJournal:
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-def _records(expected: int, events: Sequence[Event], at: float) -> list[Record]:
-    return [
-        Record(number, at, decode(type(event).__name__, encode(event)))
-        for number, event in enumerate(events, expected + 1)
-    ]
-
-
-def _check_outcomes(tables: _Tables, run: str, records: list[Record]) -> None:
-    decided = set(tables.outcomes.get(run, ()))
-    for node, attempt in outcomes(record.event for record in records):
-        if (node, attempt) in decided:
-            raise TwiceDecided(run, node, attempt)
-        decided.add((node, attempt))
-
-
-def _append(tables: _Tables, run: str, records: list[Record]) -> None:
-    tables.outcomes.setdefault(run, set()).update(outcomes(record.event for record in records))
-    tables.events.setdefault(run, []).extend(records)
-
-
-def _summarise(
-    tables: _Tables, run: str, events: Sequence[Event], at: float, status: str | None
-) -> None:
-    summary = tables.runs[run]
-    changes = summary_changes(events, at, status)
-    if summary.started_at is not None:
-        changes.pop("started_at", None)
-    changes["length"] = len(tables.events[run])
-    tables.runs[run] = dataclasses.replace(summary, **changes)  # type: ignore[arg-type]
-
-
-def _move(tables: _Tables, run: str, move: Move, at: float) -> None:
-    if move.kind == "ended":
-        tables.ends[run] = len(tables.changes)
-        return
-    if move.kind == "intended":
-        for number, known in enumerate(tables.changes):
-            same = (known.run, known.node, known.resource) == (run, move.node, move.resource)
-            if same and known.state == "open":
-                tables.changes[number] = dataclasses.replace(known, after=move.after, at=at)
-                return
-        seq, stage = len(tables.changes) + 1, tables.runs[run].stage
-        made = (seq, stage, move.resource, run, move.node, move.before, move.after)
-        tables.changes.append(Change(*made, "open", at))
-        return
-    for number, known in enumerate(tables.changes):
-        changes = known.state == "open" or (move.kind == "undone" and known.state == "done")
-        if (known.run, known.node) == (run, move.node) and changes:
-            tables.changes[number] = dataclasses.replace(known, state=move.kind)

@@ -24,7 +24,7 @@ from rflow.plugins.types import Json
 from rflow.runner.attempt import run_attempt
 from rflow.runner.bench import Bench
 from rflow.runner.command import Command, Failed, Intends, Message, Outcome
-from rflow.runner.process import Stop, Why
+from rflow.runner.stop import Stop, Why
 
 STUCK_S = 15.0
 """How long after being stopped, beyond the grace, an attempt is waited for."""

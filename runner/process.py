@@ -13,7 +13,6 @@ import contextlib
 import os
 import select
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from rflow.runner import guard_process
 from rflow.runner.guard import VARIABLE
 from rflow.runner.guard_process import GRACE_S
 from rflow.runner.spawn import spawn
+from rflow.runner.stop import Stop, Stopping
 
 LINGER_S = 0.25
 """How long the end of the output is waited for when the program itself has ended."""
@@ -32,67 +32,6 @@ LOST_GRACE_S = 0.5
 """The grace where the runner itself is to end at once."""
 
 _CHUNK = 1 << 16
-
-Why = Literal["cancelled", "timeout", "lost"]
-
-
-class Stopping(BaseException):
-    """The attempt is being ended: raised where it does something, to leave it. Not an Exception,
-    so that a kind's own error handling does not catch it."""
-
-
-class Stop:
-    """Whether an attempt is to end, and why; can be waited for. For all threads."""
-
-    def __init__(self, deadline: float | None = None) -> None:
-        """`deadline` is the attempt's, by `time.monotonic`."""
-        self.deadline = deadline
-        self.why: Why | None = None
-        self._mutex = threading.Lock()
-        self._fd: int | None = None
-        self._closed = False
-        self._calls: list[Callable[[], None]] = []
-
-    def request(self, why: Why) -> None:
-        """End the attempt. The first reason stays."""
-        with self._mutex:
-            if self.why is not None or self._closed:
-                return
-            self.why = why
-            if self._fd is not None:
-                os.eventfd_write(self._fd, 1)
-            calls, self._calls = self._calls, []
-        for call in calls:
-            call()
-
-    def requested(self) -> bool:
-        """Whether it is to end; a passed deadline is a reason too."""
-        if self.why is None and self.deadline is not None and time.monotonic() >= self.deadline:
-            self.request("timeout")
-        return self.why is not None
-
-    def call(self, function: Callable[[], None]) -> None:
-        """Call this, in any thread, when the end is requested; now, if it has been."""
-        with self._mutex:
-            if self.why is None:
-                self._calls.append(function)
-                return
-        function()
-
-    def fileno(self) -> int:
-        """A descriptor that is readable from the request on."""
-        with self._mutex:
-            if self._fd is None:
-                self._fd = os.eventfd(0 if self.why is None else 1, os.EFD_CLOEXEC)
-            return self._fd
-
-    def close(self) -> None:
-        """The attempt has ended."""
-        with self._mutex:
-            self._closed = True
-            if self._fd is not None:
-                os.close(self._fd)
-                self._fd = None
 
 
 def run_program(

@@ -18,9 +18,9 @@ from rflow.runner.attempt import run_attempt
 from rflow.runner.bench import Bench
 from rflow.runner.command import Command, Failed, NotDone, Outcome, ParkedAt, Stopped, Succeeded
 from rflow.runner.logs import Logs
-from rflow.runner.process import Stop
 from rflow.runner.scrub import Scrubber
 from rflow.runner.secrets import open_output
+from rflow.runner.stop import Stop
 
 from .conftest import command_of, plan_node, plan_of
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from rflow.plugins.context import Completed, NodeError
 from rflow.runner.guard import VARIABLE, Guard
-from rflow.runner.process import Stop, Stopping, run_program
+from rflow.runner.process import run_program
 from rflow.runner.spawn import base_environment
+from rflow.runner.stop import Stop, Stopping
 
 
 class Running:

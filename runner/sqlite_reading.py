@@ -1,0 +1,222 @@
+"""The reading half of the journal in SQLite, and its opening.
+
+Every call is one statement, or two in an order in which what others write in between does no harm;
+none holds a transaction open. What was written by a newer rflow, or is not as it was written, is
+told and never guessed at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rflow.plugins.types import Json
+from rflow.runner import sqlite_file, sqlite_record
+from rflow.runner.artifacts import VALUE_MARK, ArtifactStore, grow
+from rflow.runner.chain import Stored
+from rflow.runner.claims import FileClaim, claim, claimed
+from rflow.runner.events import EVENT_VERSION, AttemptSucceeded, Record, decode
+from rflow.runner.journal import Change, Fact, JournalError, Lock, RunSummary
+from rflow.runner.problems import CORRUPT, NEWER
+from rflow.runner.sqlite_file import BUSY_TIMEOUT_S, Guarded
+from rflow.runner.state_dir import StateDir
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(RunSummary))
+_CONCLUDED = COLUMNS.index("concluded")
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM runs "  # noqa: S608 - constant text
+_LEDGER = (
+    "SELECT seq, stage, resource, run, node, before, after, state, at FROM changes "
+    "WHERE stage = ? ORDER BY seq"
+)
+_CHANGED = (
+    "SELECT run FROM changes WHERE resource = ? AND run <> ? AND state <> 'undone' AND seq > "
+    "(SELECT coalesce(max(seq), 0) FROM changes WHERE run = ? AND resource = ?) "
+    "ORDER BY seq DESC LIMIT 1"
+)
+
+
+class SqliteReading:
+    """What can be asked of the journal; see `runner.journal.Journal`."""
+
+    def __init__(self, state: StateDir, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        """Open the journal of a state folder, making both where there is none."""
+        self._state = state
+        state.make()
+        self._guarded = Guarded(state.database)
+        self._db = sqlite_file.open_database(state.database, busy_timeout_s)
+        self._artifacts = ArtifactStore(state.artifacts)
+        self._admitting = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._state.database
+
+    def _all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._guarded:
+            return self._db.execute(sql, values).fetchall()
+
+    def plan(self, digest: str) -> bytes:
+        for (data,) in self._all("SELECT data FROM plans WHERE digest = ?", (digest,)):
+            return bytes(data)
+        raise KeyError(digest)
+
+    def read(self, run: str, after: int = 0) -> list[Record]:
+        # The length is read first: what others append in between makes only more events of it.
+        length = self._all("SELECT length FROM runs WHERE run = ?", (run,))
+        rows = self._all(
+            "SELECT number, at, kind, version, body FROM events WHERE run = ? AND number > ? "
+            "ORDER BY number",
+            (run, after),
+        )
+        number = after
+        records: list[Record] = []
+        for number, at, kind, version, body in rows:
+            if number != after + len(records) + 1:
+                break
+            if version > EVENT_VERSION:
+                raise _newer(self.path, f"event {number} of run {run}")
+            try:
+                event = decode(kind, body)
+            except (ValueError, TypeError, KeyError) as error:
+                raise _corrupt(self.path, f"event {number} of run {run}: {error}") from error
+            if VALUE_MARK in body and isinstance(event, AttemptSucceeded):
+                event = each_output(event, grow, self._artifacts)
+            records.append(Record(number, at, event))
+        if len(records) != len(rows) or (length and after + len(rows) < length[0][0] > after):
+            raise _corrupt(self.path, f"run {run} has no event {after + len(records) + 1}")
+        return records
+
+    def head(self, run: str) -> str:
+        with self._guarded:
+            return sqlite_record.last_head(self._db, run)
+
+    def stored(self, run: str) -> list[Stored]:
+        with self._guarded:
+            return sqlite_record.stored(self._db, run)
+
+    def summary(self, run: str) -> RunSummary | None:
+        found = self._summaries("WHERE run = ?", (run,))
+        return found[0] if found else None
+
+    def _summaries(self, where: str, values: Sequence[Any]) -> list[RunSummary]:
+        summaries: list[RunSummary] = []
+        for row in self._all(_SELECT + where, values):
+            columns = list(row)
+            columns[_CONCLUDED] = bool(columns[_CONCLUDED])
+            summaries.append(RunSummary(*columns))
+        return summaries
+
+    def runs(
+        self,
+        *,
+        flow: str | None = None,
+        stage: str | None = None,
+        status: str | None = None,
+        concluded: bool | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[RunSummary]:
+        given = {"flow": flow, "stage": stage, "status": status, "concluded": concluded}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        tests = [f"{name} = ?" for name in wanted]
+        values: list[Any] = list(wanted.values())
+        if before is not None:
+            tests.append("seq < (SELECT seq FROM runs WHERE run = ?)")
+            values.append(before)
+        where = f"WHERE {' AND '.join(tests)} " if tests else ""
+        return self._summaries(where + "ORDER BY seq DESC LIMIT ?", [*values, limit])
+
+    def find(self, text: str) -> list[RunSummary]:
+        return self._summaries(
+            "WHERE substr(run, 1, length(?1)) = ?1 OR name = ?1 ORDER BY seq DESC", (text,)
+        )
+
+    def active(self, key: str) -> list[RunSummary]:
+        return self._summaries("WHERE concluded = 0 AND queue = ? ORDER BY seq", (key,))
+
+    def facts(self, run: str) -> list[Fact]:
+        rows = self._all(
+            "SELECT id, run, kind, body, at FROM facts WHERE run = ? ORDER BY id", (run,)
+        )
+        return [Fact(id_, run, kind, json.loads(body), at) for id_, run, kind, body, at in rows]
+
+    def stages(self) -> list[str]:
+        sql = "SELECT DISTINCT stage FROM runs WHERE stage IS NOT NULL ORDER BY stage"
+        return [stage for (stage,) in self._all(sql)]
+
+    def changed_since(self, run: str, resource: str) -> str | None:
+        rows = self._all(_CHANGED, (resource, run, run, resource))
+        return rows[0][0] if rows else None
+
+    def ledger(self, stage: str) -> list[Change]:
+        return [
+            Change(seq, of, resource, run, node, json.loads(before), json.loads(after), state, at)
+            for seq, of, resource, run, node, before, after, state, at in self._all(
+                _LEDGER, (stage,)
+            )
+        ]
+
+    def ended_at_change(self, run: str) -> int | None:
+        rows = self._all("SELECT seq FROM ends WHERE run = ?", (run,))
+        return rows[0][0] if rows else None
+
+    def notes(self, kind: str) -> dict[str, dict[str, Json]]:
+        rows = self._all("SELECT key, body FROM notes WHERE kind = ? ORDER BY key", (kind,))
+        return {key: json.loads(body) for key, body in rows}
+
+    def locks(self) -> list[Lock]:
+        rows = self._all("SELECT name, run, node, since FROM locks ORDER BY name")
+        return [Lock(*row) for row in rows]
+
+    def version(self) -> int:
+        with self._guarded:
+            found: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return found
+
+    def settings(self, flow: str) -> dict[str, Json]:
+        rows = self._all("SELECT name, value FROM settings WHERE flow = ? ORDER BY name", (flow,))
+        return {name: json.loads(value) for name, value in rows}
+
+    # -- whose run it is -----------------------------------------------------------------------
+
+    def claim(self, run: str) -> FileClaim | None:
+        return claim(self._state.lock(run))
+
+    def claimed(self, run: str) -> int | None:
+        return claimed(self._state.lock(run))
+
+    def close(self) -> None:
+        # Closing the last connection copies the log into the file; where that fails (a full
+        # disk) the log stays and is read at the next start.
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+
+def each_output(
+    event: AttemptSucceeded,
+    change: Callable[[Json, ArtifactStore], Json],
+    store: ArtifactStore,
+) -> AttemptSucceeded:
+    """The event with its outputs as they are kept, or as they were."""
+    outputs = {name: change(value, store) for name, value in event.outputs.items()}
+    return dataclasses.replace(event, outputs=outputs)
+
+
+def _newer(path: Path, what: str) -> JournalError:
+    return JournalError(
+        NEWER,
+        f"{what} in `{path}` was written by a newer version of rflow",
+        "update rflow; the file was not changed",
+    )
+
+
+def _corrupt(path: Path, what: str) -> JournalError:
+    return JournalError(
+        CORRUPT, f"`{path}` is damaged: {what}", sqlite_file.restore_advice(path.parent)
+    )
