@@ -8,6 +8,7 @@ of a command as they are written; a command hidden in a variable is not seen.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 Reason = tuple[str, str]
 
@@ -55,6 +56,7 @@ CONDITION: Reason = (
 )
 
 
+@lru_cache(maxsize=4096)
 def program(raw: str) -> str:
     """The program or the option that a word names, without its folder and quotes."""
     return re.sub(r"[\\'\"]", "", raw).rsplit("/", 1)[-1]
