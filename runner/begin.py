@@ -64,6 +64,11 @@ def _ask(step: Step, id: str) -> None:
         reason = Reason("slice-changed", approvals.difference(node.binds, bound))
     due = step.now + approval.within_s
     step.emit(ev.ApprovalAsked(id, node.round + 1, digest, bound, due, reason))
+    if node.approved is not None and node.approved[0] == digest:
+        by = node.approved[1]
+        why = Reason("approved-before", {"by": by})
+        step.emit(ev.AttemptSucceeded(id, node.round, {"by": by}, reason=why))
+        return
     step.timers.append((due, id))
 
 

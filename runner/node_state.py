@@ -57,10 +57,12 @@ class NodeState:
 
     `attempt` counts all attempts; `failures` those that failed since the node was last reset, by
     which retries are counted. `open` says that an attempt is going on (not parked). `intents`
-    maps a resource to its value before the first and after the last intended change.
+    maps a resource to its value before the first and after the last intended change. `approved`
+    is the slice of a gate that was approved, and by whom.
     """
 
     __slots__ = (
+        "approved",
         "asked",
         "attempt",
         "binds",
@@ -106,6 +108,7 @@ class NodeState:
         self.decisions: list[ev.Decided] = []
         self.asked = False
         self.passed = False
+        self.approved: tuple[str, Json] | None = None
 
     @property
     def terminal(self) -> bool:
@@ -120,5 +123,5 @@ class NodeState:
         """
         fresh = NodeState(self.id)
         for name in self.__slots__:
-            if name not in ("attempt", "round", "slice", "binds", "intents"):
+            if name not in ("attempt", "round", "slice", "binds", "intents", "approved"):
                 setattr(self, name, getattr(fresh, name))

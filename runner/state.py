@@ -246,6 +246,8 @@ class RunState:
                 self.open.add(node.id)
             case ev.AttemptSucceeded():
                 node.outputs, node.sealed, node.reason = event.outputs, event.sealed, event.reason
+                if node.slice and not node.key:
+                    node.approved = node.slice, event.outputs.get("by")
                 self._close(node)
             case ev.AttemptFailed():
                 node.failures += 1
