@@ -88,6 +88,20 @@ def fit(text: str, width: int) -> str:
     return "".join(out) + ELLIPSIS + ("\x1b[0m" if colored else "")
 
 
+def fit_end(text: str, width: int) -> str:
+    """The end of a text without colours in at most `width` cells, behind its indent."""
+    if cells(text) <= width:
+        return text
+    bare = text.lstrip(" ")
+    indent = text[: len(text) - len(bare)]
+    room, kept = width - len(indent) - 1, ""
+    for char in reversed(bare):
+        if cells(kept) + _cells_of(char) > room:
+            break
+        kept = char + kept
+    return indent + ELLIPSIS + kept
+
+
 def pad(text: str, width: int) -> str:
     """The text in exactly `width` cells."""
     text = fit(text, width)

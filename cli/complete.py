@@ -52,6 +52,14 @@ def nodes(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
         return []
 
 
+def stages(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The stages that runs were created for."""
+    try:
+        return _fitting(_service(ctx).journal.stages(), begun)
+    except Exception:
+        return []
+
+
 def _service(ctx: click.Context) -> Any:
     from rflow.cli.target import open_state
 
@@ -67,3 +75,4 @@ files_type = click.Path(allow_dash=True)
 flow_argument = click.argument("flow", required=False, shell_complete=flows)
 run_argument = click.argument("run", required=False, shell_complete=runs)
 node_argument = click.argument("node", required=False, shell_complete=nodes)
+stage_argument = click.argument("stage", required=False, shell_complete=stages)

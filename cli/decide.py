@@ -70,11 +70,11 @@ def _decide(
     gate = service.decide(id_, node, by=name, decision=decision, comment=reason)
     done = "approved" if decision == "approve" else "rejected"
     say(f"{done} {clean(gate)} of run {id_} as {clean(name)}")
-    _mention_driver(service, id_)
+    mention_driver(service, id_)
     return 0
 
 
-def _mention_driver(service: Service, run: str) -> None:
+def mention_driver(service: Service, run: str) -> None:
     """What was said is taken up by the process that drives the run; there may be none."""
     if service.journal.claimed(run) is None:
         note(f"no process drives the run now; go on with it: rflow resume {run}")
@@ -92,5 +92,5 @@ def cancel(run: str | None, rollback: bool, by: str | None, reason: str, state: 
     id_ = find_run(service, run, concluded=False)
     service.cancel(id_, by=person(by), rollback=rollback, reason=reason)
     say(f"run {id_} is being cancelled{', and what it did undone' if rollback else ''}")
-    _mention_driver(service, id_)
+    mention_driver(service, id_)
     return 0

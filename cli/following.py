@@ -23,13 +23,22 @@ BEGIN_S = 20
 """A process in the background has so long to begin."""
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from rflow.runner.events import Record
     from rflow.runner.service import Service, Stop
 
 
-def drive(service: Service, run: str, *, form: str, parallel: int) -> int:
-    """Drive a run to its end and show it; the exit code is that of its status."""
+def drive(
+    service: Service,
+    run: str,
+    *,
+    form: str,
+    parallel: int,
+    observe: Callable[[Record], None] | None = None,
+) -> int:
+    """Drive a run to its end and show it; the exit code is that of its status. `observe` is told
+    of each record after the watcher."""
     from rflow.runner.problems import PROBLEMS, StateError
     from rflow.runner.service import Stop
 
@@ -37,10 +46,16 @@ def drive(service: Service, run: str, *, form: str, parallel: int) -> int:
     board = board_of(service, run)
     watcher = watcher_for(shared, board, log_reader(service, run), form)
     stop = Stop()
+
+    def told(record: Record) -> None:
+        watcher.record(record)
+        if observe is not None:
+            observe(record)
+
     watcher.begin()
     try:
         with _signals(stop, shared, form):
-            service.drive(run, observe=watcher.record, parallel=parallel, stop=stop)
+            service.drive(run, observe=told, parallel=parallel, stop=stop)
     except StateError as error:
         if error.problem not in PROBLEMS:
             raise

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
-from rflow.cli import terminal
 from rflow.cli.cells import wrap
 from rflow.cli.command import app, command, format_option, say
 from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
+from rflow.cli.question import agreed, must_be_able_to_ask
 from rflow.cli.run import dotted
 from rflow.cli.target import as_option, find_node, find_run, open_state, person, state_option
 
@@ -111,13 +110,8 @@ def rerun(
 
 
 def _ask(question: str, yes: bool, form: str) -> None:
-    if yes:
-        return
-    if form == "json" or not (terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)):
-        raise Failure("nobody can be asked whether to go on", help="add `--yes`")
-    sys.stdout.write(app().out.bold(question) + " [y/N] ")
-    sys.stdout.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    must_be_able_to_ask("go on", yes, form)
+    if not yes and not agreed(question):
         raise Failure("nothing was started", exit_code=0)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rflow.cli import terminal
 from rflow.cli.cells import clean
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.compile import waves
@@ -15,6 +13,7 @@ from rflow.cli.complete import file_argument, flow_argument
 from rflow.cli.failure import Failure
 from rflow.cli.files import Unreadable, read_file, read_stdin
 from rflow.cli.flows import Flows, flows_of
+from rflow.cli.question import agreed, must_be_able_to_ask
 from rflow.cli.target import as_option, open_state, person, state_option
 
 if TYPE_CHECKING:
@@ -93,11 +92,7 @@ def run(
     chosen = flows.choose(flow)
     plan = flows.plan(chosen)
     given = _arguments(args, arg_files, file)
-    if not yes and (form == "json" or not _can_ask()):
-        raise Failure(
-            "nobody can be asked whether to start the run",
-            help="add `--yes` to start it without a question",
-        )
+    must_be_able_to_ask("start the run", yes, form)
     entry = flows.project.directory / (Path(file).name if file != "-" else "stdin.rflow")
     service = open_state(state, entry, flows.kinds.host)
     prepared = service.prepare(
@@ -133,10 +128,6 @@ def _begin(service: Service, prepared: Prepared, *, form: str, parallel: int, de
     return following.drive(service, id_, form=form, parallel=parallel)
 
 
-def _can_ask() -> bool:
-    return terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)
-
-
 def _agreed(flows: Flows, plan: Plan, yes: bool, form: str) -> bool:
     """Show the plan, and ask unless it was said that nobody need be asked."""
     if form == "json":
@@ -147,14 +138,7 @@ def _agreed(flows: Flows, plan: Plan, yes: bool, form: str) -> bool:
         note(render_text(flows.notes, color=app().err.on, width=app().width).rstrip("\n"))
     say(waves(plan, color=app().out.on).rstrip("\n"))
     say()
-    if yes:
-        return True
-    sys.stdout.write(app().out.bold(f"Start a run of {clean(plan.flow)}?") + " [y/N] ")
-    sys.stdout.flush()
-    answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        say()
-    return answer.strip().lower() in ("y", "yes")
+    return yes or agreed(f"Start a run of {clean(plan.flow)}?")
 
 
 # -- what was given on the command line --------------------------------------------------------

@@ -85,8 +85,8 @@ def _show_run(shared: App, view: RunView, head: str) -> None:
     pen, now = shared.out, time.time()
     title = pen.bold(clean(view.name)) + (f" ({view.run})" if view.name != view.run else "")
     warned = pen.yellow(" with warnings") if view.warnings else ""
-    head = f"{sign(view.status, pen)} {title}: {word(view.status, pen)}{warned}"
-    say(wrap(head, shared.width, "  "))
+    said = f"{sign(view.status, pen)} {title}: {word(view.status, pen)}{warned}"
+    say(wrap(said, shared.width, "  "))
     facts = [("flow", view.flow + (f" for {view.stage}" if view.stage else ""))]
     if view.kind != "release":
         facts.append(("kind", view.kind))

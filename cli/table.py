@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rflow.cli.cells import cells, fit, pad
+from rflow.cli.cells import cells, fit, fit_end, pad
 from rflow.cli.terminal import Pen
 
 GAP = 2
@@ -15,13 +15,15 @@ GAP = 2
 class Column:
     """A column. `rank`: those with the highest leave first where space is short (0 never does).
 
-    `flexible`: it is cut where a line would be too long, down to `least` cells.
+    `flexible`: it is cut where a line would be too long, down to `least` cells; with `keep_end`
+    at its beginning.
     """
 
     title: str
     rank: int = 0
     flexible: bool = False
     least: int = 12
+    keep_end: bool = False
 
 
 def lay_out(
@@ -52,8 +54,14 @@ def lay_out(
             given = min(over, sizes[index] - least(index))
             sizes[index] -= given
             over -= given
-    lines = [_line([pen.dim(columns[i].title) for i in chosen], [sizes[i] for i in chosen], width)]
-    lines += [_line([row[i] for i in chosen], [sizes[i] for i in chosen], width) for row in rows]
+    used = [sizes[index] for index in chosen]
+    lines = [_line([pen.dim(columns[i].title) for i in chosen], used, width)]
+    for row in rows:
+        texts = [
+            fit_end(row[index], sizes[index]) if columns[index].keep_end else row[index]
+            for index in chosen
+        ]
+        lines.append(_line(texts, used, width))
     return lines
 
 

@@ -115,6 +115,20 @@ def _resolve(service: Service, text: str) -> str:
         raise
 
 
+def find_stage(service: Service, text: str | None) -> str:
+    """The stage that is meant: `pipeline.stage`, or its own name where that is clear."""
+    from rflow.runner.problems import StateError
+
+    try:
+        return service.find_stage(text)
+    except StateError as error:
+        known = service.journal.stages()
+        words = [word for name in known for word in (name, name.partition(".")[2])]
+        if text is not None:
+            _suggest(error, "RF951", text, words)
+        raise
+
+
 def find_run(service: Service, text: str | None, **filters: Any) -> str:
     """The run that is meant: an id's beginning, a name, `last`; without a text, the only run that
     the filters leave, or the last one where there are no filters."""
