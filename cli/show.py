@@ -107,9 +107,9 @@ def _show_run(shared: App, view: RunView, head: str) -> None:
         facts.append(("held", held))
     if why := narration.reason(view.reason):
         facts.append(("why", why))
-    facts.append(("record", head))
     for name, text in facts:
         say(wrap(f"  {pen.dim(f'{name:9}')}  {clean(text)}", shared.width, " " * 13))
+    say(f"  {pen.dim('record   ')}  {head}")
     say()
     for line in tree(board_from(view), Look(pen, shared.width, now)):
         say(line)

@@ -61,31 +61,25 @@ def _show(found: Verdict) -> None:
         say(wrap(said, width, "    "))
     facts = [("events", str(found.events))]
     if found.head:
-        facts.append(("head", f"{found.head}{_compared(found)}"))
+        facts += [("head", found.head), ("", _compared(found))]
     if found.plan:
         facts.append(("plan", found.plan))
-    if found.artifacts or found.missing:
-        facts.append(("artifacts", _artifacts(found)))
+    if found.artifacts:
+        facts.append(("artifacts", f"{found.artifacts} as they were"))
+    facts += [("missing", f"{digest} is not in the store any more") for digest in found.missing]
     for name, text in facts:
-        say(wrap(f"  {pen.dim(f'{name:9}')}  {text}", width, " " * 13))
+        say(f"  {pen.dim(f'{name:9}')}  {text}")  # digests are not cut in two
 
 
 def _compared(found: Verdict) -> str:
     """What the head was compared with."""
     if not found.source:
-        return ", compared with nothing: the run has not ended"
+        return "compared with nothing: none was noted yet"
     source = "given" if found.source == "given" else "noted at its end"
     if found.at is None:
-        return f", not the one {source}: {found.against}"
+        return f"not the one {source}, {found.against}"
     later = found.events - found.at
     if not later:
-        return f", the one {source}"
+        return f"the one {source}"
     came = "1 event came" if later == 1 else f"{later} events came"
-    return f"; the one {source} is that of event {found.at}, {came} after it"
-
-
-def _artifacts(found: Verdict) -> str:
-    said = f"{found.artifacts} as they were" if found.artifacts != 1 else "1 as it was"
-    if found.missing:
-        said += f"; not in the store any more: {', '.join(found.missing)}"
-    return said
+    return f"the one {source} is that of event {found.at}; {came} after it"

@@ -57,6 +57,7 @@ class Facts:
 
     normal: Normal
     specs: Specs
+    nodes: dict[str, Node] = field(default_factory=dict)
     index: dict[str, int] = field(default_factory=dict)
     ancestors: dict[str, int] = field(default_factory=dict)
     gates: list[Node] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Facts:
     def __post_init__(self) -> None:
         plan = self.normal.plan
         for node in plan.nodes:
+            self.nodes[node.id] = node
             self.index[node.id] = len(self.index)
             known = 0
             for before in node.after:

@@ -190,7 +190,7 @@ def _check_loops(found: Comparison, old: Part, new: Part) -> None:
 def _check_inputs(found: Comparison, old: Part, new: Part) -> None:
     changed: list[str] = []
     for name in sorted({*old.inputs, *new.inputs}):
-        if not _same(found, old.inputs.get(name), new.inputs.get(name)):
+        if not same_input(found, old.inputs.get(name), new.inputs.get(name)):
             changed.append(name)
     if not changed or old.node.kind != new.node.kind:
         return
@@ -208,7 +208,8 @@ def _check_inputs(found: Comparison, old: Part, new: Part) -> None:
     found.add("note", "inputs", new.id, message, new.node.place)
 
 
-def _same(found: Comparison, old: Expr | None, new: Expr | None) -> bool:
+def same_input(found: Comparison, old: Expr | None, new: Expr | None) -> bool:
+    """Whether an input is what it was; whether a script is, however it is written."""
     pairs = found.pairs
     if pairs.before.of(old) == pairs.now.of(new):
         return True
