@@ -24,6 +24,7 @@ BEGIN_S = 20
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from rflow.runner.events import Record
     from rflow.runner.service import Service, Stop
@@ -70,19 +71,36 @@ def drive(
 
 def detach(service: Service, run: str) -> None:
     """Let a process in the background drive the run, and see that it does."""
-    service.spawn(run)
+    process = service.spawn(run)
+    log = service.state.run(run) / "runner.log"
     for _ in range(BEGIN_S * 20):
+        ended = process.poll() is not None
         if service.journal.claimed(run) is not None or service.summary(run).concluded:
             note(f"run {run} goes on in the background")
             note(f"  watch it: rflow logs -f {run}")
             return
+        if ended:
+            raise Failure(
+                f"the process that should drive run {run} has ended: {_last_words(log)}",
+                help=f"see `{log}`, then go on with `rflow resume {run}`",
+                exit_code=RUN_FAILED,
+            )
         time.sleep(0.05)
-    log = service.state.run(run) / "runner.log"
     raise Failure(
         f"the process that should drive run {run} has not begun",
         help=f"see `{log}`, then go on with `rflow resume {run}`",
         exit_code=RUN_FAILED,
     )
+
+
+def _last_words(log: Path) -> str:
+    """What a process said that should not have ended: its error, else its last line."""
+    try:
+        lines = log.read_text("utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    errors = [line for line in lines if line.startswith("error")]
+    return clean((errors or lines or ["it said nothing"])[-1])
 
 
 def log_reader(service: Service, run: str) -> ReadLog:

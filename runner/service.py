@@ -11,6 +11,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -210,13 +211,14 @@ class Service(Releasing):
                             observe(record)
             time.sleep(POLL_S)
 
-    def spawn(self, run: str) -> None:
-        """Drive the run in a process of its own, which outlives this one."""
+    def spawn(self, run: str) -> subprocess.Popen[bytes]:
+        """Drive the run in a process of its own, which outlives this one; the process. Its end is
+        seen to: it may be asked for (`poll`), and need not be."""
         log = self.state.run(run) / "runner.log"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RFLOW_GUARD")}
         argv = [sys.executable, "-m", "rflow.cli", "resume", run, "--state", str(self.state.root)]
         with open(log, "ab") as out:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -225,6 +227,8 @@ class Service(Releasing):
                 env=environment,
                 cwd="/",
             )
+        threading.Thread(target=process.wait, name=f"run {run}", daemon=True).start()
+        return process
 
 
 def _is_ahead(other: RunSummary, run: RunSummary) -> bool:

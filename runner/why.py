@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rflow.compiler.expr import EvalError, Explained, explain
 from rflow.compiler.plan import Json
@@ -34,9 +34,10 @@ class Because:
 
 
 def _clock(value: Json) -> str:
+    """Local, with its offset, as all times that people read."""
     if not isinstance(value, int | float):
         return str(value)
-    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return datetime.fromtimestamp(value).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def _list(value: Json) -> str:

@@ -113,7 +113,7 @@ def test_hostile_files_are_diagnostics(rflow: Rflow, tmp_path: Path, name: str) 
 
 REPORT = (
     "import sys; from rflow.cli.entry import main; code = main();"
-    "sys.stderr.write(f'{code} ' + ' '.join(sorted({'click', 'lark', 'networkx', 'rich',"
+    "sys.stderr.write(f'{code} ' + ' '.join(sorted({'click', 'lark', 'networkx',"
     " 'pluggy', 'dataclasses', 'rflow.dsl', 'rflow.compiler'} & set(sys.modules))))"
 )
 

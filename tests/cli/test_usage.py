@@ -179,7 +179,7 @@ def test_completing_a_command(rflow_process: Rflow) -> None:
 def test_starting_imports_nothing_heavy(environment: dict[str, str]) -> None:
     program = (
         "import sys, rflow.cli.entry;"
-        "print(*sorted({'click', 'lark', 'networkx', 'rich', 'pluggy', 'json', 'dataclasses',"
+        "print(*sorted({'click', 'lark', 'networkx', 'pluggy', 'json', 'dataclasses',"
         " 'asyncio', 'importlib.metadata'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEVER = {"asyncio", "httpx", "lark", "networkx", "pluggy", "requests", "rich", "sqlite3", "ssl"}
+NEVER = {"asyncio", "httpx", "lark", "networkx", "pluggy", "requests", "sqlite3", "ssl"}
 """What takes long to import and has no part in checking a flow that has no mistakes."""
 
 

@@ -45,7 +45,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "networkx": ("compiler.graph",),
     "pluggy": ("plugins.host", "plugins.hookspecs"),
     "click": ("cli",),
-    "rich": ("cli",),
     "cryptography": ("runner.secrets",),
     "httpx": ("plugins.kinds",),
     "croniter": ("plugins.kinds",),
