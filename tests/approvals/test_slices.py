@@ -122,11 +122,9 @@ def test_a_change_behind_the_gate_asks_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
 ) -> None:
     gated = Gated(tmp_path, monkeypatch)
-    preview = gated.service.retry_preview(
-        gated.run,
-        None,
-        {override.split(".")[0]: {override.split(".")[1].split("=")[0]: override.split("=", 1)[1]}},
-    )
+    where, _, value = override.partition("=")
+    target, _, name = where.partition(".")
+    preview = gated.service.retry_preview(gated.run, None, {target: {name: value}})
     assert preview.asked_again == ["gate"]
     asked = gated.again(None, override)
     assert [event.round for event in asked] == [2]

@@ -92,7 +92,7 @@ class Shop:
         return sorted(path.name for path in (self.folder / "site").glob("config-*"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def shop(tmp_path: Path) -> Callable[..., Shop]:
     """Makes a shop: clauses of its stage, the contract of its migration, a gate."""
 
