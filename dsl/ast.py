@@ -588,7 +588,172 @@ class Flow:
     span: Span = field(default=NOWHERE, compare=False, kw_only=True)
 
 
-Declaration = Import | People | Pipeline | Flow
+# -- tests -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a target: `web`, `web[eu]`. `turn` are the elements of the loops there."""
+
+    name: Name
+    turn: tuple[Name | Str | Int, ...] = ()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a clause of a test is about: `web`, `check.ping`, `web[eu]`, `check[eu].ping`.
+
+    Without brackets the names are one step, dots and all.
+    """
+
+    steps: tuple[Step, ...]
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """`run release by "dev@example.com" at "2024-03-15 17:30" { channel = "stable" }`."""
+
+    flow: Name
+    by: Str | None = None
+    at: Str | None = None
+    args: tuple[Input, ...] = ()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """`given refs.main { sha = "4f2c1e0" }`, `given image takes 5m { version = "1.2" }`."""
+
+    target: Target
+    takes: Duration | None = None
+    values: tuple[Input, ...] = ()
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`answer go_live approve by "oncall@example.com" after 3h`."""
+
+    target: Target
+    decision: Literal["approve", "reject"]
+    by: tuple[Str, ...]
+    after: Duration | None = None
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """`fail web on attempts 1..3 halfway with "no space left"`; `last` is None for `always`.
+
+    `undo`: not the node fails but what undoes it. `halfway`: after it has made its change.
+    """
+
+    target: Target
+    first: int = 1
+    last: int | None = None
+    undo: bool = False
+    halfway: bool = False
+    message: Str | None = None
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """`cancel after 10m`, or `cancel at web with rollback`: one of `after` and `at` is set."""
+
+    after: Duration | None
+    at: Target | None
+    rollback: bool = False
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectRun:
+    """`expect run failed`."""
+
+    status: Literal["success", "failed", "cancelled"]
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectWithin:
+    """`expect run within 2h`."""
+
+    limit: Duration
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectStatus:
+    """`expect web skipped`."""
+
+    target: Target
+    status: Literal["success", "failed", "skipped", "cancelled", "not started"]
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectAttempts:
+    """`expect web attempts 2`."""
+
+    target: Target
+    count: int
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectBefore:
+    """`expect backup before migrate`."""
+
+    first: Target
+    then: Target
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectEffect:
+    """`expect undone web`, `expect kept migrate`, `expect effect web`."""
+
+    which: Literal["undone", "kept", "effect"]
+    target: Target
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectOutput:
+    """`expect output version == "1.2"`; which operators mean something is the compiler's to say."""
+
+    name: Name
+    op: str
+    value: Expr
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+Expectation = (
+    ExpectRun
+    | ExpectWithin
+    | ExpectStatus
+    | ExpectAttempts
+    | ExpectBefore
+    | ExpectEffect
+    | ExpectOutput
+)
+TestClause = TestRun | Given | Answer | Fail | Cancel | Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """`test "a failing smoke test undoes the deployment" { … }`."""
+
+    name: Str
+    clauses: tuple[TestClause, ...] = ()
+    doc: str | None = None
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True)
+
+
+Declaration = Import | People | Pipeline | Flow | Test
 
 
 @dataclass(frozen=True, slots=True)

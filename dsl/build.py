@@ -10,13 +10,15 @@ from typing import Any, cast
 
 from rflow.dsl import ast
 from rflow.dsl.ast import Span
-from rflow.dsl.build_expr import Expressions, Values, comment
+from rflow.dsl.build_expr import Values, comment
+from rflow.dsl.build_test import TestClauses
+from rflow.dsl.strings import read_string
 
 Block = tuple[list[Any], int, int]
 """The entries of a block, and where its braces begin and end."""
 
 
-class Builder(Expressions):
+class Builder(TestClauses):
     """One file's builder. `docs` maps where an item begins to the doc comments before it."""
 
     def __init__(self, text: str) -> None:
@@ -93,10 +95,7 @@ class Builder(Expressions):
         value: ast.Expr
         first = literal[0]
         if first == '"':
-            if len(literal) == 2:
-                value = ast.Str((), span=span)
-            else:
-                value = ast.Str((literal[1:-1],), offsets=(at + 1,), span=span)
+            value = read_string(text, at, end, self.read_ref)
         elif first == "$":
             value = self.read_ref(at, end)
         elif first == "t" or first == "f":

@@ -99,11 +99,10 @@ def run(builder: Builder, start: str, at: int, end: int) -> Any:
     values: list[Any] = []
     row = actions[states[0]]
     for m in TOKENS.finditer(text, at, end):
-        kind = m.lastindex
-        assert kind is not None
+        kind: int = m.lastindex  # type: ignore[assignment]
         span = m.span(kind)
         if kind == NAME:
-            kind = keywords.get(m[kind], NAME)
+            kind = keywords.get(m[NAME], NAME)
             if kind != NAME and kind not in row:
                 kind = NAME
         elif kind >= COMMENT:
@@ -132,14 +131,18 @@ def run(builder: Builder, start: str, at: int, end: int) -> Any:
                     raise NotParsed
                 break
             symbol, size, method = rules[~action]
-            if size:
-                value = method(values[-size:])
-                del values[-size:], states[-size:]
+            if size == 1:
+                values[-1] = method(values[-1:])
+                states[-1] = state = actions[states[-2]][symbol]
             else:
-                value = method([])
-            state = actions[states[-1]][symbol]
-            states.append(state)
-            values.append(value)
+                if size:
+                    value = method(values[-size:])
+                    del values[-size:], states[-size:]
+                else:
+                    value = method([])
+                state = actions[states[-1]][symbol]
+                states.append(state)
+                values.append(value)
             row = actions[state]
     raise NotParsed
 
@@ -157,21 +160,12 @@ def is_doc(text: str, start: int, end: int) -> bool:
 
 
 class FastBuilder(Builder):
-    """A builder that reads references with the same loop, and each text of one but once."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.simple: dict[str, tuple[str | int, ...] | None] = {}
+    """A builder that reads references with the same loop."""
 
     def read_ref(self, start: int, end: int) -> ast.Ref:
-        token = self.text[start:end]
-        parts = self.simple.get(token, ())
-        if parts == ():
-            m = _SIMPLE_REF.fullmatch(token)
-            parts = self.path([(start + 2, end - 1)]).parts if m else None
-            self.simple[token] = parts
-        if parts:
-            return ast.Ref(ast.Path(parts, span=(start + 2, end - 1)), (), span=(start, end))
+        m = _SIMPLE_REF.match(self.text, start)
+        if m is not None and m.end() == end:
+            path = self.path([(start + 2, end - 1)])
+            return ast.Ref(path, (), span=(start, end))
         head, filters = run(self, "reference", start + 2, end - 1)
         return ast.Ref(head, tuple(filters), span=(start, end))
-

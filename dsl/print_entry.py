@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from rflow.dsl import ast
 from rflow.dsl.print_expr import flat, retry, type_text
+from rflow.dsl.print_head import Head
+from rflow.dsl.print_test import test_clause
 
 Printed = (
     ast.Declaration
@@ -17,23 +18,8 @@ Printed = (
     | ast.Protect
     | ast.Open
     | ast.RollbackPolicy
+    | ast.TestClause
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The words of an entry, and what comes behind them: a block, or values.
-
-    `entries` is None without a block; `end` is an offset behind which its `{` stands. `between`
-    holds the text behind each of `values`. `required`: the block stands even where it is empty.
-    """
-
-    text: str
-    end: int = 0
-    entries: tuple[object, ...] | None = None
-    required: bool = True
-    values: tuple[ast.Expr, ...] = ()
-    between: tuple[str, ...] = ()
 
 
 def head_of(entry: object) -> Head:
@@ -50,6 +36,8 @@ def head_of(entry: object) -> Head:
             end = (node.stage or node.name).span[1]
             stage = f" for {node.stage.text}" if node.stage else ""
             return Head(f"flow {node.name.text}{stage}", end, node.items)
+        case ast.Test():
+            return Head(f"test {flat(node.name)}", node.name.span[1], node.clauses)
         case ast.Stage():
             return Head(
                 f"stage {node.name.text}", node.name.span[1], node.clauses or None, required=False
@@ -61,6 +49,21 @@ def head_of(entry: object) -> Head:
         case ast.RollbackPolicy():
             count = f" count {node.count}" if node.count != 1 else ""
             return Head(f"rollback by {_names(node.by)}{count}")
+        case (
+            ast.TestRun()
+            | ast.Given()
+            | ast.Answer()
+            | ast.Fail()
+            | ast.Cancel()
+            | ast.ExpectRun()
+            | ast.ExpectWithin()
+            | ast.ExpectStatus()
+            | ast.ExpectAttempts()
+            | ast.ExpectBefore()
+            | ast.ExpectEffect()
+            | ast.ExpectOutput()
+        ):
+            return test_clause(node)
         case _:
             return _flow_item(node)
 
@@ -162,3 +165,6 @@ def _after(names: tuple[ast.Name, ...]) -> str:
 
 def _end(name: ast.Name, after: tuple[ast.Name, ...]) -> int:
     return max(name.span[1], after[-1].span[1] if after else 0)
+
+
+__all__ = ["Head", "Printed", "head_of"]

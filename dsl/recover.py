@@ -35,6 +35,10 @@ _ENTRIES = frozenset(
     for number, name in enumerate(SYMBOLS)
     if name.startswith(("entries{", "tight_entries{")) or name == "declarations"
 )
+_BEFORE_BLOCK = frozenset(
+    ("after", "for", "word", "ROLLBACK", "text", "target", "starter", "moment", "takes")
+)
+"""What stands before the block of an entry, beside its name."""
 _ASSIGNING = {ID["KEY"], ID["ASSIGN"]}
 _NAMING = _ASSIGNING | _KEYWORD_KINDS | {ID["NAME"]}
 _HEADS = {ID[name] for name in PLACES}
@@ -226,7 +230,7 @@ class Reader:
             head = next((s for s in reversed(self.symbols) if s in _HEADS), 0)
             place = PLACES.get(SYMBOLS[head], "map")
             if self.symbols[-1] not in (head, ID["NAME"], ID["TYPED"]) and (
-                SYMBOLS[self.symbols[-1]] not in ("after", "for", "word", "ROLLBACK")
+                SYMBOLS[self.symbols[-1]] not in _BEFORE_BLOCK
             ):
                 place = "map"
         if len(self.opens) >= NESTING_MAX or len(self.states) > STACK_MAX:

@@ -29,10 +29,13 @@ PLACES = {
     "UNDO": "undo",
     "RETRY": "retry",
     "KEY": "map",
+    "TEST": "test",
+    "RUN": "run",
+    "GIVEN": "given",
 }
 """For the token that begins an item: what the block behind it is called."""
 
-INPUT_PLACES = {"group", "trigger", "node", "use", "undo", "retry", "map"}
+INPUT_PLACES = {"group", "trigger", "node", "use", "undo", "retry", "map", "run", "given"}
 WORDS = frozenset(KEYWORDS.values()) | {ID["NAME"]}
 OPERANDS = frozenset(
     ID[name]
@@ -143,6 +146,8 @@ class Situation:
         kinds = [k for k in range(1, FIRST_NONTERMINAL) if self.accepts(k)]
         if ID["REF"] in kinds:
             return "a value"
+        turns = {ID["TAIL"], ID["LSQB"]}  # of a target; that it ends is likelier
+        kinds = [k for k in kinds if k not in turns] or kinds
         names = list(dict.fromkeys(shown(kind) for kind in kinds))
         if len(names) > 5:
             names = [*names[:4], "…"]
@@ -229,5 +234,6 @@ NAMES = {
     "EQUAL": "`=`",
     "MINUS": "`-`",
     "END": "the end of the file",
+    "TAIL": "`.`",
     "UNKNOWN": "this character",
 }

@@ -38,7 +38,6 @@ BETWEEN: tuple[Check, ...] = (
     entry.unclosed,
     header.dependency,
     value.list_item,
-    entry.test_block,
     entry.colon,
     entry.valued_keyword,
     entry.foreign,

@@ -60,13 +60,6 @@ RF131 = Code(
     "rflow 1\n\nflow a {\n  let b = 1\n}\n}\n",
     "rflow 1\n\nflow a {\n  let b = 1\n}\n",
 )
-RF136 = Code(
-    "RF136",
-    "test block",
-    "Tests of flows are a part of the language that this version cannot run yet.",
-    'rflow 1\n\nflow a {\n  let b = 1\n}\n\ntest "it runs" {\n  run a\n  expect run success\n}\n',
-    "rflow 1\n\nflow a {\n  let b = 1\n}\n",
-)
 RF137 = Code(
     "RF137",
     "too many mistakes",
@@ -298,13 +291,6 @@ def colon(s: Situation) -> Slip | None:
             *without_colon(following, s.source.text),
         ),
     )
-
-
-def test_block(s: Situation) -> Slip | None:
-    """`test "…" {`."""
-    if s.at_entry and s.place == "file" and s.text() == "test" and s.peek(1).kind == ID["STRING"]:
-        return Slip(RF136, s.token.span, "`test` blocks cannot be run by this version of rflow")
-    return None
 
 
 def valued_keyword(s: Situation) -> Slip | None:

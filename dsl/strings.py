@@ -28,9 +28,12 @@ INT_MAX = 2**63 - 1
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
-_REFERENCE = r"""\$<(?>(?:[A-Za-z0-9_.|(), \t-]++|"(?>(?:[^"\\\n]++|\\[^\n])*)"|'[^'\n]*+')*)>"""
-_PIECES = re.compile(rf"[^\\$]++|({_REFERENCE})|(\\u\{{[0-9A-Fa-f]*+\}}|\\\$<|\\.)|\$", re.S)
-_BLOCK_PIECES = re.compile(rf'[^\\$\n\r]++|({_REFERENCE})|(\\\$<|\\""")|\r?\n|[\\$\r]')
+REFERENCE = (
+    r"""\$<(?>(?:[A-Za-z0-9_.|(), \t-]++|"(?>(?:[^"\\\n]++|\\[^\n]){0,500})"|'[^'\n]*+'){0,500})>"""
+)
+"""A reference on one line, as a pattern."""
+_PIECES = re.compile(rf"[^\\$]++|({REFERENCE})|(\\u\{{[0-9A-Fa-f]*+\}}|\\\$<|\\.)|\$", re.S)
+_BLOCK_PIECES = re.compile(rf'[^\\$\n\r]++|({REFERENCE})|(\\\$<|\\""")|\r?\n|[\\$\r]')
 _UNIT = re.compile("([0-9]+)(ms|[smhd])")
 _INDENT = re.compile("[ \t]*+")
 

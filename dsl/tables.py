@@ -12,10 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from rflow.dsl.strings import REFERENCE
+
 STARTS = ("file", "reference")
 
-_GAP = r"(?>(?:[ \t\r\n]++|#[^\n]*+\n)*)"
-_REFERENCE = r"""\$<(?>(?:[A-Za-z0-9_.|(), \t-]++|"(?>(?:[^"\\\n]++|\\[^\n])*)"|'[^'\n]*+')*)>"""
+_GAP = r"(?>(?:[ \t\r\n]++|#[^\n]*+\n){0,1000})"
 
 _HEAD = '''\
 # mypy: disable-error-code="unused-ignore"
@@ -55,12 +56,31 @@ def generate() -> str:
         if isinstance(pattern, PatternStr) and pattern.value.isalpha():
             keywords.append((terminal.name, pattern.value))
         else:
-            source = pattern.to_regexp().replace("GAP", _GAP).replace("REFERENCE", _REFERENCE)
+            source = pattern.to_regexp().replace("GAP", _GAP).replace("REFERENCE", REFERENCE)
             tokens.append((terminal.name, terminal.priority, source))
     order = re.findall(r"^([A-Z]+)(?:\.\d)?:", grammar_text(), re.MULTILINE)
     tokens.sort(key=lambda t: (-t[1], order.index(t[0])))
     keywords.sort()
+    _shorten(table)
     return _render(table, tokens, keywords)
+
+
+def _shorten(table: Any) -> None:
+    """Lead around states that do nothing but rename a symbol (`flow_item: member -> same`)."""
+
+    def renamed(state: int) -> str | None:
+        targets = {target for _, target in table.states[state].values()}
+        kinds = {action.name for action, _ in table.states[state].values()}
+        if kinds != {"Reduce"} or len(targets) != 1:
+            return None
+        (rule,) = targets
+        return str(rule.origin.name) if rule.alias == "same" and len(rule.expansion) == 1 else None
+
+    for row in table.states.values():
+        for symbol, (action, target) in list(row.items()):
+            while action.name == "Shift" and symbol.islower() and (name := renamed(target)):
+                action, target = row[name]
+                row[symbol] = action, target
 
 
 def _render(table: Any, tokens: list[tuple[str, int, str]], keywords: list[tuple[str, str]]) -> str:
@@ -78,6 +98,8 @@ def _render(table: Any, tokens: list[tuple[str, int, str]], keywords: list[tuple
     def row(state: int) -> str:
         cells = []
         for symbol, (action, target) in table.states[state].items():
+            if symbol not in ids:
+                continue  # only renamed: nothing is reduced to it
             shift = action.name == "Shift"
             cells.append((ids[symbol], numbers[target] if shift else ~rule_ids[target]))
         return "{" + ", ".join(f"{a}: {b}" for a, b in sorted(cells)) + "},"

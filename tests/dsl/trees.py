@@ -166,6 +166,7 @@ node_clauses = st.one_of(
     st.builds(ast.DeclaredOutput, names, types),
 )
 CLAUSES = ["by", "count", "within", "self", "when", "continue", "protect", "open", "rollback"]
+CLAUSES += ["run", "given", "answer", "fail", "cancel", "expect"]
 later_names = names.filter(lambda name: name.text not in CLAUSES)
 people = st.tuples(
     st.one_of(names, strings), st.lists(st.one_of(later_names, strings), max_size=2)
@@ -225,7 +226,68 @@ stage_clauses = st.one_of(
     st.builds(ast.RollbackPolicy, people, counts),
 )
 stages = st.builds(ast.Stage, names, st.lists(stage_clauses, max_size=3).map(tuple), docs)
+OWN_WORDS = ["run", "undone", "kept", "effect", "output", "undo"]
+turns = st.lists(st.one_of(names, strings, ints), max_size=2).map(tuple)
+
+
+@st.composite
+def targets(draw: st.DrawFn) -> ast.Target:
+    """A target: without brackets, names with dots are one step."""
+    first = draw(kinds.filter(lambda name: name.text not in OWN_WORDS))
+    steps = [ast.Step(first, draw(turns))]
+    if steps[0].turn:
+        steps += draw(st.lists(st.builds(ast.Step, names, turns), max_size=2))
+    return ast.Target(tuple(steps))
+
+
+either = st.one_of(st.none(), durations)
+perhaps_text = st.one_of(st.none(), strings)
+failures = st.one_of(
+    st.tuples(st.just(1), st.none()),
+    st.tuples(counts, counts),
+)
+test_clauses = st.one_of(
+    st.builds(ast.TestRun, names, perhaps_text, perhaps_text, some_inputs),
+    st.builds(ast.Given, targets(), either, some_inputs),
+    st.builds(
+        ast.Answer,
+        targets(),
+        st.sampled_from(["approve", "reject"]),
+        st.lists(strings, min_size=1, max_size=2).map(tuple),
+        either,
+    ),
+    st.builds(
+        lambda target, span, halfway, message: ast.Fail(
+            target, *span, halfway=halfway, message=message
+        ),
+        targets(),
+        failures,
+        st.booleans(),
+        perhaps_text,
+    ),
+    st.builds(
+        lambda target, span, message: ast.Fail(target, *span, undo=True, message=message),
+        targets(),
+        failures,
+        perhaps_text,
+    ),
+    st.builds(ast.Cancel, durations, st.none(), st.booleans()),
+    st.builds(ast.Cancel, st.none(), targets(), st.booleans()),
+    st.builds(ast.ExpectRun, st.sampled_from(["success", "failed", "cancelled"])),
+    st.builds(ast.ExpectWithin, durations),
+    st.builds(
+        ast.ExpectStatus,
+        targets(),
+        st.sampled_from(["success", "failed", "skipped", "cancelled", "not started"]),
+    ),
+    st.builds(ast.ExpectAttempts, targets(), counts),
+    st.builds(ast.ExpectBefore, targets(), targets()),
+    st.builds(ast.ExpectEffect, st.sampled_from(["undone", "kept", "effect"]), targets()),
+    st.builds(ast.ExpectOutput, names, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), exprs),
+)
+tests = st.builds(ast.Test, strings, st.lists(test_clauses, max_size=4).map(tuple), docs)
 declarations = st.one_of(
+    tests,
     st.builds(ast.Import, strings),
     st.builds(ast.People, names, some_inputs, docs),
     st.builds(ast.Pipeline, names, st.lists(stages, max_size=3).map(tuple), docs),
