@@ -19,13 +19,14 @@ from pathlib import Path
 
 from .pages import Block
 
-LONGEST_S = 120
+LONGEST_S = 60
 """As long may a command take before the test gives up on it."""
 
 _RUN = r"\b(?=[a-z2-9]*[0-9])(?=[a-z2-9]*[a-z])[a-hjkmnp-z2-9]{8}\b"
 _TOKEN = re.compile(
     rf"(?P<run>{_RUN})"
     r"|(?P<digest>\bsha256:[0-9a-f]{8,})"
+    r"|(?P<iso>\b\d{4}-\d\d-\d\dT[\d:.]+Z)"
     r"|(?P<date>\b\d{4}-\d\d-\d\d\b)"
     r"|(?P<clock>\b\d\d:\d\d(?::\d\d)?\b)"
     r"|(?P<took>\b\d+(?:\.\d+)?(?:ms|s)\b)"
@@ -35,6 +36,7 @@ _TOKEN = re.compile(
 )
 _PATTERNS = {
     "digest": r"sha256:[0-9a-f]{8,}",
+    "iso": r"\d{4}-\d\d-\d\dT[\d:.]+Z",
     "date": r"\d{4}-\d\d-\d\d",
     "clock": r"\d\d:\d\d(?::\d\d)?",
     "took": r"(?:\d+(?:\.\d+)?(?:ms|s)|\d+m\d+s)",
