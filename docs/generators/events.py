@@ -50,7 +50,10 @@ class _Shown:
     def __format__(self, _: str) -> str:
         return f"‹{self.name}›"
 
-    __str__ = __repr__ = lambda self: f"‹{self.name}›"
+    def __repr__(self) -> str:
+        return f"‹{self.name}›"
+
+    __str__ = __repr__
 
 
 class _Names(dict[str, _Shown]):
@@ -62,7 +65,7 @@ class _Names(dict[str, _Shown]):
     def __getitem__(self, name: str) -> _Shown:
         return _Shown(name)
 
-    def get(self, name: str, _: object = None) -> _Shown:  # type: ignore[override]
+    def get(self, name: str, _: object = None) -> _Shown:
         return _Shown(name)
 
 

@@ -34,8 +34,9 @@ def page() -> str:
     for name in hookspecs.HOOKS:
         parts += _function(name, getattr(hookspecs, name), "###")
     parts += ["## Classes to derive from\n\n"]
+    cls: type
     for cls in (node.Node, node.Trigger, node.Policy, node.SecretSource):
-        parts += _class(cls, skip=("check",) if cls is not node.Trigger else ())
+        parts += _class(cls)
     parts += _function("define_filter", node.define_filter, "###")
     parts += ["## Marks on inputs and outputs\n\n"]
     said = {**constants(markers), "Doc": markers.Doc.__doc__ or ""}
@@ -58,7 +59,7 @@ def _function(name: str, function: Any, level: str) -> list[str]:
     return [f"{level} `{name}`\n\n", fence(shown, "python"), paragraphs(function.__doc__ or "")]
 
 
-def _class(cls: type, skip: tuple[str, ...] = ()) -> list[str]:
+def _class(cls: type) -> list[str]:
     parts = [f"### `{cls.__name__}`\n\n", paragraphs(inspect.getdoc(cls) or "")]
     lines = []
     if "__init_subclass__" in vars(cls):
@@ -73,7 +74,6 @@ def _class(cls: type, skip: tuple[str, ...] = ()) -> list[str]:
         for name, function in vars(cls).items()
         if isinstance(function, types.FunctionType)
         and (not name.startswith("_") or (name == "__init__" and cls is context.NodeError))
-        and name not in skip
     ]
     if lines:
         parts.append(fence("\n".join(lines), "python"))

@@ -28,7 +28,7 @@ Spans are offsets in characters into the files in `sources`; all times are in se
 
 def page() -> str:
     """The page."""
-    schema: dict[str, Any] = SCHEMA  # type: ignore[assignment]
+    schema: dict[str, Any] = SCHEMA
     parts = [PAGE, "## plan\n\n", f"{schema['description']}\n\n", _fields(schema)]
     for name, form in schema["$defs"].items():
         parts.append(f"## {name}\n\n")

@@ -74,7 +74,7 @@ def kinds() -> str:
 
 
 def _contents(specs: Specs) -> str:
-    rows = [
+    rows: list[tuple[str, Iterable[str]]] = [
         ("node kinds", specs.nodes),
         ("trigger kinds", specs.triggers),
         ("retry policies", specs.policies),
