@@ -5,7 +5,7 @@ PACKAGES := grammar dsl plugins compiler runner server cli
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench lock clean setup
+.PHONY: help demo test lint types docs bench lock clean setup
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ lint: $(BIN)/.installed ## Check style and format
 
 types: $(BIN)/.installed ## Check types (mypy --strict)
 	@$(BIN)/mypy $(addprefix -p rflow.,$(PACKAGES))
+
+docs: $(BIN)/.installed ## Make the pages of the reference that say what the code says
+	@$(BIN)/python docs/generate.py
 
 bench: $(BIN)/.installed ## Measure speed: checking, running, folding
 	@$(BIN)/python benchmarks/check_speed.py

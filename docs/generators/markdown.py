@@ -51,7 +51,9 @@ def paragraphs(doc: str) -> str:
             found.append(part if indented else " ".join(part.split()))
         code_before = indented
     shown = (
-        fence(textwrap.dedent(part), "python").strip() if part.startswith("    ") else part
+        fence(textwrap.dedent(part).replace("'''", '"""'), "python").strip()
+        if part.startswith("    ")
+        else part
         for part in found
         if part
     )

@@ -17,8 +17,8 @@ from .pages import DOCS, Block, all_blocks, blocks, pages
 from .session import Session, changed, commands
 
 PLAYED = {"console", "test"}
-SLOW = 8
-"""A page with so many commands takes longer than two seconds."""
+SLOW = 4
+"""A page with so many commands may take longer than two seconds."""
 
 
 def _played(page: str) -> bool:
