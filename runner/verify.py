@@ -33,8 +33,10 @@ def verify(journal: Journal, state: StateDir, run: str, given: str = "") -> Verd
         found.findings.append(Finding("unreadable", "journal", error.message))
         return found
     bodies = [*bodies_of(events)]
-    heads = check_chain(found, events, bodies, run)
-    check_heads(found, heads, noted_heads(state, run), given)
+    noted = noted_heads(state, run)
+    known = {given, *(note.head for note in noted)}
+    heads = check_chain(found, events, bodies, run, known)
+    check_heads(found, heads, noted, given)
     plan = check_plan(found, journal, bodies)
     check_line(found, journal, events, bodies)
     check_ledger(found, journal, events)

@@ -7,15 +7,21 @@ ended, tell what the chain alone cannot: that it was cut, or written anew.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from rflow.runner.chain import START, Stored, head_of, shown
 from rflow.runner.heads import Noted
 from rflow.runner.verdict import Body, Finding, Verdict
 
+Heads = dict[int, tuple[str, ...]]
+"""The head of each event, by number; of one that does not match, the computed and the stored."""
+
 
 def check_chain(
-    found: Verdict, events: list[Stored], bodies: list[Body], run: str
-) -> dict[int, str]:
-    """Name the events that differ; the heads that hold, by number."""
+    found: Verdict, events: list[Stored], bodies: list[Body], run: str, known: Container[str]
+) -> Heads:
+    """Name the events that differ; the heads that there are. `known` are heads that are known
+    from elsewhere to be right."""
     found.events = len(events)
     if not events:
         found.findings.append(Finding("missing", "event 1", "the run has no events"))
@@ -24,7 +30,7 @@ def check_chain(
         message = "the run was written before rflow chained its events: nothing can be verified"
         found.findings.append(Finding("unchained", "journal", message))
         return {}
-    heads: dict[int, str] = {}
+    heads: Heads = {}
     bases = [START]
     odd: tuple[Body, str, str] | None = None
     """The last event, if it does not match: with the head that comes out and the stored one."""
@@ -40,7 +46,7 @@ def check_chain(
             continue
         results = [head_of(base, run, event) for base in bases]
         if not bases and event.head:  # what comes before is gone or cannot be read
-            heads[number], bases = event.head, [event.head]
+            heads[number], bases = (event.head,), [event.head]
             continue
         matching = results.index(event.head) if event.head in results else None
         if odd is not None:
@@ -50,10 +56,10 @@ def check_chain(
             odd, bases = (body, results[0], event.head), [results[0], event.head]
         else:
             bases = [event.head]
-        heads[number] = event.head if matching is not None else results[0]
+        heads[number] = tuple(bases)
     if odd is not None:
-        _tell(found, odd, None)
-    found.head = shown(heads.get(number, ""))
+        _tell(found, odd, odd[1] if odd[1] in known else None)
+    found.head = shown(heads[number][0]) if number in heads else ""
     return heads
 
 
@@ -68,7 +74,7 @@ def _tell(found: Verdict, odd: tuple[Body, str, str], base: str | None) -> None:
         found.findings.append(Finding("changed", body.name, message))
 
 
-def check_heads(found: Verdict, heads: dict[int, str], noted: list[Noted], given: str) -> None:
+def check_heads(found: Verdict, heads: Heads, noted: list[Noted], given: str) -> None:
     """Compare the heads with the one that was given, and with those noted when the run ended."""
     if not heads:
         found.against, found.source = shown(given), "given" if given else ""
@@ -79,7 +85,7 @@ def check_heads(found: Verdict, heads: dict[int, str], noted: list[Noted], given
         elif note.number not in heads:
             message = f"the record ends before it, but the run had {note.number} events"
             found.findings.append(Finding("cut", f"event {note.number}", message))
-        elif heads[note.number] != note.head and found.ok:
+        elif note.head not in heads[note.number] and found.ok:
             message = (
                 f"the chain is whole, but its head there is not {shown(note.head)}, which was "
                 "noted when the run ended: events up to it were written anew"
@@ -90,7 +96,7 @@ def check_heads(found: Verdict, heads: dict[int, str], noted: list[Noted], given
     if not given:
         return
     found.against, found.source = shown(given), "given"
-    found.at = next((number for number, head in heads.items() if head == given), None)
+    found.at = next((number for number, some in heads.items() if given in some), None)
     if found.at is None:
         message = (
             "no event of the run has the head that was given: the record was cut or written anew, "
