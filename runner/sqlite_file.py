@@ -206,6 +206,12 @@ class Guarded:
             error, sqlite3.ProgrammingError | sqlite3.IntegrityError
         ):
             raise explain(error, self._path) from error
+        if isinstance(error, UnicodeDecodeError):  # a name in the file's own tables is damaged
+            raise JournalError(
+                CORRUPT,
+                f"`{self._path}` is damaged: {error}",
+                restore_advice(self._path.parent),
+            ) from error
 
 
 def explain(error: sqlite3.Error, path: Path) -> JournalError:

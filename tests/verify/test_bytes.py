@@ -227,7 +227,7 @@ def _found(image: Image, data: bytes) -> bool:
     db = sqlite3.connect(path)
     try:
         same = contents(db) == image.held
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         same = False
     finally:
         db.close()

@@ -16,7 +16,6 @@ from rflow.runner.memory import MemoryJournal
 from rflow.runner.verdict import Verdict
 from rflow.runner.verify import verify
 
-
 UNENDED = (
     "UPDATE runs SET length = 11, concluded = 0, status = 'running', ended_at = NULL, name = run"
 )
