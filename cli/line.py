@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FREEZE_EXAMPLE = """
 rflow freeze production --until 4h --reason "the database moves"
-rflow freeze production --until "2026-03-01 09:00" --reason "no releases at night"
+rflow freeze production --until 09:00 --reason "no releases at night"
 """
 THAW_EXAMPLE = """
 rflow thaw production

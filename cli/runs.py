@@ -12,7 +12,7 @@ from rflow.cli.cells import clean
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
-from rflow.cli.status import sign, word
+from rflow.cli.status import back, sign, word
 from rflow.cli.table import Column, lay_out
 from rflow.cli.target import as_option, find_run, open_state, person, state_option
 
@@ -42,7 +42,7 @@ def runs(
     form: str,
     state: str | None,
 ) -> int:
-    """List the runs, the newest first."""
+    """List the runs, the newest first. `↩` marks those that went back to a release."""
     service = open_state(state)
     found = service.runs(flow=flow, stage=stage, status=status, limit=limit + 1)
     more = len(found) > limit
@@ -85,7 +85,7 @@ def _row(run: RunSummary) -> list[str]:
     took = times.span(end - run.started_at) if run.started_at and end else ""
     return [
         f"{sign(run.status, pen)} {word(run.status, pen)}",
-        pen.bold(run.run),
+        pen.bold(run.run) + (f" {back(pen)}" if run.kind == "rollback" else ""),
         "" if run.name == run.run else clean(run.name),
         clean(run.flow),
         clean(run.stage or ""),

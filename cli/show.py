@@ -57,7 +57,7 @@ def show(run: str | None, node: str | None, form: str, state: str | None) -> int
     if form == "json":
         say(_dumps({**dataclasses.asdict(view), "head": head}))
     else:
-        _show_run(app(), view, head)
+        _show_run(app(), view, head, _back(service, view))
     return 0
 
 
@@ -81,7 +81,22 @@ def with_iso(value: Any) -> Any:
     return value
 
 
-def _show_run(shared: App, view: RunView, head: str) -> None:
+def _back(service: Service, view: RunView) -> list[tuple[str, str]]:
+    """Where a rollback goes back to, and from."""
+    if view.kind != "rollback":
+        return []
+    listed = view.trigger.get("from")
+    from_ = [str(run) for run in listed] if isinstance(listed, list) else []
+    facts = [("back to", [str(view.trigger.get("to"))]), ("from", from_)]
+    return [(title, ", ".join(_named(service, run) for run in runs)) for title, runs in facts]
+
+
+def _named(service: Service, run: str) -> str:
+    found = service.journal.summary(run)
+    return run if found is None or found.name == run else f"{found.name} ({run})"
+
+
+def _show_run(shared: App, view: RunView, head: str, back: list[tuple[str, str]]) -> None:
     pen, now = shared.out, time.time()
     title = pen.bold(clean(view.name)) + (f" ({view.run})" if view.name != view.run else "")
     warned = pen.yellow(" with warnings") if view.warnings else ""
@@ -89,7 +104,7 @@ def _show_run(shared: App, view: RunView, head: str) -> None:
     say(wrap(said, shared.width, "  "))
     facts = [("flow", view.flow + (f" for {view.stage}" if view.stage else ""))]
     if view.kind != "release":
-        facts.append(("kind", view.kind))
+        facts += [("kind", view.kind), *back]
     if view.description:
         facts.append(("about", view.description))
     if view.started_at is None:
@@ -109,7 +124,9 @@ def _show_run(shared: App, view: RunView, head: str) -> None:
         facts.append(("why", why))
     for name, text in facts:
         say(wrap(f"  {pen.dim(f'{name:9}')}  {clean(text)}", shared.width, " " * 13))
-    say(f"  {pen.dim('record   ')}  {head}")
+    # The head stands whole in one line, to be copied.
+    small = shared.width < len(head) + 13
+    say(f"  {pen.dim('record')}\n{head}" if small else f"  {pen.dim('record   ')}  {head}")
     say()
     for line in tree(board_from(view), Look(pen, shared.width, now)):
         say(line)

@@ -12,7 +12,7 @@ from rflow.cli import resources, times
 from rflow.cli.cells import clean, pad, wrap
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.failure import Failure
-from rflow.cli.status import sign, word
+from rflow.cli.status import back, sign, word
 from rflow.cli.table import Column, lay_out
 from rflow.cli.target import open_state, state_option
 
@@ -94,7 +94,7 @@ def _card(service: Service, view: StageView, width: int) -> list[str]:
     if view.last is not None:
         last = view.last
         name = "" if last.name == last.run else f"{clean(last.name)}, "
-        kind = "" if last.kind == "release" else f"{last.kind} "
+        kind = f"{back(pen)} rollback " if last.kind == "rollback" else ""
         at = times.relative(last.ended_at or last.started_at or last.created_at, now)
         said = f"{sign(last.status, pen)} {kind}{last.run} ({name}{at}): {word(last.status, pen)}"
         lines += wrap(said, width, "  ").split("\n")
@@ -127,8 +127,9 @@ def _holds(view: StageView, now: float) -> list[str]:
         found.append(f"{pen('bold cyan', 'frozen')} until {when} by {by}: {why}")
     for run, body in view.quarantine.items():
         why = f": {clean(str(body['reason']))}" if body.get("reason") else ""
-        taken = f"what {run} brought, since {body.get('rollback')} by {clean(str(body.get('by')))}"
-        found.append(f"{pen('bold yellow', 'quarantine')} of {taken}{why}")
+        by = clean(str(body.get("by")))
+        taken = f"what {run} brought, taken away by {body.get('rollback')} ({by}{why})"
+        found.append(f"{pen('bold yellow', 'quarantine')} of {taken}")
     return found
 
 

@@ -25,6 +25,11 @@ def sign(status: str, pen: Pen) -> str:
     return pen(style, unicode if terminal.writes_unicode(sys.stdout) else ascii_)
 
 
+def back(pen: Pen) -> str:
+    """One cell that marks a rollback."""
+    return pen("cyan", "↩" if terminal.writes_unicode(sys.stdout) else "<")
+
+
 def word(status: str, pen: Pen) -> str:
     """The status itself, in its colour."""
     return pen(_SIGNS.get(status, ("", "", ""))[2], status)

@@ -94,8 +94,11 @@ class Releasing(Creating):
         raise StateError(refusals.NO_STAGE, message, f"there are: {known}")
 
     def version(self, run: str) -> str:
-        """What a run released, for people: its output `version`, else its commit, else ""."""
+        """What a run released, for people: its output `version`, else its commit, else "". A
+        rollback released again what its target had."""
         state = self.fold(run)
+        while state.created.kind == "rollback":
+            state = self.fold(str(state.created.trigger["to"]))
         version = state.outputs.get("version")
         if version is not None:
             return str(version)

@@ -61,7 +61,7 @@ def last(rflow: Rflow) -> dict[str, object]:
 
 
 def without_times(text: str, run: str) -> str:
-    text = text.replace(run, "RUN")
+    text = re.sub(r"sha256:[0-9a-f]{64}", "HEAD", text.replace(run, "RUN"))
     text = re.sub(r"\d\d:\d\d:\d\d", "HH:MM:SS", text)
     return re.sub(r"\b(\d+ms|\d+(\.\d)?s)\b", "T", text)
 
@@ -70,13 +70,14 @@ def test_a_run_that_ends_well(rflow: Rflow, hello: Path) -> None:
     result = rflow("run", "hello.rflow", "--yes", "--arg", "name=shop", "--name", "first one")
     assert result.returncode == 0, result.stderr
     run = str(last(rflow)["run"])
-    assert without_times(result.stdout, run).splitlines()[-6:] == [
+    assert without_times(result.stdout, run).splitlines()[-7:] == [
         "HH:MM:SS          started",
         "HH:MM:SS greet    started",
         "         greet    | Hello, shop!",
         "HH:MM:SS greet    success",
         "HH:MM:SS          ended: success",
         "first one (RUN): success in T",
+        "  record: HEAD",
     ]
     assert (hello.parent / ".rflow" / "rflow.db").exists()
 
@@ -88,6 +89,7 @@ def test_a_run_that_fails(rflow: Rflow, tmp_path: Path) -> None:
     run = str(last(rflow)["run"])
     assert without_times(result.stdout, run).endswith(
         "RUN: failed in T\n"
+        "  record: HEAD\n"
         "  why:   rflow why RUN test\n"
         "  log:   rflow logs RUN test\n"
         "  again: rflow retry RUN\n"

@@ -44,7 +44,8 @@ def run(
     code, screen = in_terminal(
         argv, columns, 30, answers=answers, cwd=folder, env={**environment, "NO_COLOR": "1"}
     )
-    text = re.sub(r"\b\d+ms|\b\d+\.\ds", "T", screen.text)
+    text = re.sub(r"sha256:[0-9a-f\n]{64,}", "HEAD", screen.text)
+    text = re.sub(r"\b\d+ms|\b\d+\.\ds", "T", text)
     return code, re.sub(r"\(\w{8}\)", "(RUN)", text)
 
 
@@ -55,13 +56,14 @@ def test_asked_and_started(tmp_path: Path, environment: dict[str, str], columns:
     assert code == 0
     _, after = text.split("[y/N] y\n")
     assert "ship | shipping" in after
-    assert after.splitlines()[-6:] == [
+    assert after.splitlines()[-7:] == [
         "✓ ready    sequence",
         "  ✓ build  success T",
         "  ✓ test   success T",
         "✓ ship     success T",
         "v1 (RUN): success in T",
         "  note = done",
+        "  record: HEAD",
     ]
 
 
