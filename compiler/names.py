@@ -66,6 +66,8 @@ def declare_file(program: Program, file: File, module: ast.Module, specs: Specs)
                 known = program.people.setdefault(declaration.name.text, people)
                 if known is not people:
                     _declared_twice(file, declaration.name, "group", known.file, known.tree.name)
+            case ast.Test():
+                program.tests.append((file, declaration))
             case ast.Import():
                 pass
 

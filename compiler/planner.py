@@ -171,14 +171,7 @@ class Planner:
         return known
 
     def _retry(self, member: Member, spec: NodeSpec, flow: Flow, repeatable: bool) -> plans.Retry:
-        """The node's own, else (if it may be repeated) its flow's, else its kind's, else ours."""
-        retry = member.retry
-        if retry is None and repeatable:
-            retry = flow.retry
-        if retry is None and spec.retry is not None:
-            retry = Retry(spec.retry.attempts, spec.retry.policy, dict(spec.retry.inputs))
-        if retry is None:
-            retry = DEFAULT_RETRY if repeatable else ONCE
+        retry = retry_of(member, spec, flow, repeatable)
         if retry.attempts == 1:
             return plans.Retry(1, ())
         key = (retry.policy, repr(sorted(retry.inputs.items())), retry.attempts)
@@ -216,3 +209,14 @@ class Planner:
                 tuple((name, absolute(expr, context)) for name, expr in contract.program),
             )
         return plans.Contract(contract.type, contract.reason)
+
+
+def retry_of(member: Member, spec: NodeSpec, flow: Flow, repeatable: bool) -> Retry:
+    """The node's own, else (if it may be repeated) its flow's, else its kind's, else ours."""
+    if member.retry is not None:
+        return member.retry
+    if repeatable and flow.retry is not None:
+        return flow.retry
+    if spec.retry is not None:
+        return Retry(spec.retry.attempts, spec.retry.policy, dict(spec.retry.inputs))
+    return DEFAULT_RETRY if repeatable else ONCE

@@ -39,6 +39,7 @@ from rflow.plugins.types import Specs
 
 if TYPE_CHECKING:
     from rflow.compiler.plan import Plan
+    from rflow.compiler.testing import Test
 
 NOT_LOADED = Code(
     "RF220",
@@ -70,6 +71,8 @@ class Checked:
     specs: Specs = field(repr=False)
     shapes: dict[int, Shape] = field(repr=False)
     graphs: dict[str, Graph] = field(default_factory=dict, repr=False)
+    tests: tuple[Test, ...] = ()
+    """Those of the entry file, in its order; one with mistakes is not among them."""
 
     @property
     def ok(self) -> bool:
@@ -141,6 +144,11 @@ def _check(entry: Source, specs: Specs, load: Loader) -> Checked:
     for flow in program.all_flows:
         if flow.stage is not None and flow.stage.protected:
             _prove(flow, checked, told)
+    if program.tests:
+        from rflow.compiler.testing_check import check_tests
+
+        tests = check_tests(program, program.tests, specs)
+        checked.tests = tuple(t for t in tests if t.source is entry)
     checked.diagnostics = sort(found)
     if program.files:
         first = program.files[0]

@@ -330,5 +330,6 @@ class Program:
     files: list[File] = field(default_factory=list)
     flows: dict[str, Flow] = field(default_factory=dict)
     all_flows: list[Flow] = field(default_factory=list)
+    tests: list[tuple[File, ast.Test]] = field(default_factory=list)
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
     people: dict[str, People] = field(default_factory=dict)
