@@ -8,6 +8,8 @@ import click
 from rflow.cli.cells import clean
 from rflow.cli.command import command, note, say
 from rflow.cli.complete import node_argument, run_argument
+from rflow.cli.failure import Failure
+from rflow.cli.question import agreed, can_ask
 from rflow.cli.target import as_option, find_node, find_run, open_state, person, state_option
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ rflow cancel 7k2m               end it, then run its `finally`
 rflow cancel 7k2m --rollback    and undo what it did
 """
 
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not show it and ask first.")
 reason_option = click.option("--reason", default="", help="Why; it is kept with the decision.")
 
 
@@ -33,12 +36,21 @@ reason_option = click.option("--reason", default="", help="Why; it is kept with 
 @node_argument
 @as_option
 @reason_option
+@yes_option
 @state_option
 def approve(
-    run: str | None, node: str | None, by: str | None, reason: str, state: str | None
+    run: str | None,
+    node: str | None,
+    by: str | None,
+    reason: str,
+    yes: bool,
+    state: str | None,
 ) -> int:
-    """Let a run pass a gate. Without NODE, the only gate that waits."""
-    return _decide(run, node, by, "approve", reason, state)
+    """Let a run pass a gate. Without NODE, the only gate that waits.
+
+    In a terminal it shows first what stands behind the gate, and asks.
+    """
+    return _decide(run, node, by, "approve", reason, state, ask=not yes and can_ask())
 
 
 @command("reject", example=REJECT_EXAMPLE)
@@ -46,12 +58,18 @@ def approve(
 @node_argument
 @as_option
 @reason_option
+@yes_option
 @state_option
 def reject(
-    run: str | None, node: str | None, by: str | None, reason: str, state: str | None
+    run: str | None,
+    node: str | None,
+    by: str | None,
+    reason: str,
+    yes: bool,
+    state: str | None,
 ) -> int:
-    """Refuse to let a run pass a gate."""
-    return _decide(run, node, by, "reject", reason, state)
+    """Refuse to let a run pass a gate. In a terminal it shows it first, and asks."""
+    return _decide(run, node, by, "reject", reason, state, ask=not yes and can_ask())
 
 
 def _decide(
@@ -61,17 +79,51 @@ def _decide(
     decision: Literal["approve", "reject"],
     reason: str,
     state: str | None,
+    *,
+    ask: bool,
 ) -> int:
     service = open_state(state)
     id_ = find_run(service, run, status="waiting")
     name = person(by)
     if node is not None:
         find_node(service, id_, node)
+    if ask and not _agreed(service, id_, node, name, decision):
+        note("nothing was decided")
+        return 0
     gate = service.decide(id_, node, by=name, decision=decision, comment=reason)
     done = "approved" if decision == "approve" else "rejected"
     say(f"{done} {clean(gate)} of run {id_} as {clean(name)}")
     mention_driver(service, id_)
     return 0
+
+
+def _agreed(
+    service: Service, run: str, node: str | None, name: str, decision: Literal["approve", "reject"]
+) -> bool:
+    """Show what is decided on, and ask. True where nothing can be shown: the runner says why."""
+    from rflow.cli.approvals import show
+    from rflow.runner.inbox import asked, may_not
+
+    gates = service.waiting_gates(service.fold(run))
+    gate = gates[0] if node is None and len(gates) == 1 else node
+    if gate not in gates:
+        return True
+    assert gate is not None
+    shown = asked(service, run, gate)
+    if may_not(service, shown, name) is not None:
+        return True
+    show(shown)
+    say()
+    verb = "Approve" if decision == "approve" else "Reject"
+    if not agreed(f"{verb} {clean(gate)} as {clean(name)}?"):
+        return False
+    state = service.fold(run)
+    if gate in service.waiting_gates(state) and state.node(gate).round != shown.round:
+        raise Failure(
+            f"what stands behind {clean(gate)} has changed since it was shown",
+            help=f"look again: `rflow {decision} {run} {gate}`",
+        )
+    return True
 
 
 def mention_driver(service: Service, run: str) -> None:

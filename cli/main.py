@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "retry": Entry("retry:retry", "Run the failed part of a run again."),
         "rerun": Entry("retry:rerun", "Start a new run like an old one."),
         "cancel": Entry("decide:cancel", "End a run."),
+        "approvals": Entry("approvals:approvals", "List what waits for an approval."),
         "approve": Entry("decide:approve", "Let a run pass a gate."),
         "reject": Entry("decide:reject", "Refuse to let a run pass a gate."),
     },
