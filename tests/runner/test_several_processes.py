@@ -31,6 +31,9 @@ flow f {
 """
 
 
+RFLOW = [sys.executable, "-m", "rflow.cli"]
+
+
 class Place:
     """A folder with a flow, and the processes that were started there."""
 
@@ -52,8 +55,7 @@ class Place:
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start a run in a process of its own; returns when the run exists."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "rflow.cli", "run", "f.rflow", "--yes"]
-            + ["--name", name, "--arg", f"name={name}"],
+            [*RFLOW, "run", "f.rflow", "--yes", "--name", name, "--arg", f"name={name}"],
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
