@@ -14,14 +14,12 @@ from typing import Any
 from rflow.compiler.checks import expression_codes as codes
 from rflow.compiler.checks.misfits import Misfits, is_scalar
 from rflow.compiler.checks.references import References
-from rflow.compiler.checks.report import listed
 from rflow.compiler.checks.sites import FAILED, Facts, Typed, facts_of
 from rflow.compiler.expr import (
     Apply,
     Choose,
     Expr,
     Format,
-    Get,
     Lambda,
     ListOf,
     Literal,
@@ -384,6 +382,3 @@ def seconds(duration: ast.Duration) -> int | float:
     """A duration as plans hold it."""
     ms = duration.ms
     return ms // 1000 if ms % 1000 == 0 else ms / 1000
-
-
-__all__ = ["Get", "Lowering", "listed", "seconds"]

@@ -38,7 +38,7 @@ from rflow.compiler.scope import (
 from rflow.dsl import ast
 from rflow.dsl.ast import Span
 from rflow.dsl.diagnostics import Label, closest
-from rflow.plugins.types import BOOL, NodeSpec, Optional, OutputSpec, Specs
+from rflow.plugins.types import Optional, OutputSpec, Specs
 
 _RESERVED_MEMBERS = ("trigger", "args", "let")
 
@@ -252,7 +252,6 @@ def spec_outputs(outputs: Iterable[OutputSpec]) -> dict[str, Value]:
     }
 
 
-RAN = Value(BOOL)
 _KINDS: dict[type, Literal["node", "approve", "group", "use"]] = {
     ast.Node: "node",
     ast.Approve: "approve",
@@ -345,6 +344,3 @@ def conjuncts(condition: ast.Expr) -> list[ast.Expr]:
         else:
             found.append(part)
     return found
-
-
-__all__ = ["NodeSpec", "conjuncts", "declare_file", "declare_flow", "spec_outputs"]

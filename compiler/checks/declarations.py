@@ -98,8 +98,6 @@ flow release {
 """,
 )
 
-TWICE = "clause stands here twice"
-
 
 def check_people(people: People) -> None:
     """Read the members of a group of people."""

@@ -330,6 +330,3 @@ def paths_in(expr: ast.Expr) -> Iterator[ast.Path]:
                 stack.extend((node.condition, node.then, node.otherwise))
             case _:
                 pass
-
-
-__all__ = ["POLICIES", "FlowCheck", "paths_in"]

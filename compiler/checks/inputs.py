@@ -58,7 +58,6 @@ flow release {
 )
 
 CLAUSES = ("when", "each", "retry", "timeout", "lock", "undo", "keep", "pure", "after", "output")
-_NO_INPUTS: dict[str, InputSpec] = {}
 
 
 class Inputs:

@@ -7,7 +7,6 @@ argument whose label only its user knows becomes a demand, asked again of every 
 from __future__ import annotations
 
 from rflow.compiler.scope import (
-    LATE,
     SECRET,
     UNTRUSTED,
     Demand,
@@ -165,6 +164,3 @@ def trusted(flow: Flow, labels: int, span: Span, place: str, filters: str = "`sl
 def late_args(labels: int, count: int) -> int:
     """The bits of a value that say: late if that argument is."""
     return labels & sum(late_arg(index) for index in range(count))
-
-
-__all__ = ["LATE", "late_args", "no_secret", "textual", "trusted"]
