@@ -72,6 +72,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "diff": Entry("diff:diff", "Compare two runs, or what a flow's change means."),
         "rename": Entry("runs:rename", "Change a run's name or description."),
         "locks": Entry("runs:locks", "List the locks that runs hold."),
+        "gc": Entry("gc:gc", "Remove what nobody needs any more."),
     },
     "Learn about rflow": {
         "plugins": Entry("plugins:plugins", "List plugins; show one kind."),

@@ -29,6 +29,8 @@ def show(service: Releasing, found: Rollback, stage: Stage, given: Iterable[str]
     pen, width, target = app().out, app().width, found.target
     given = set(given)
     name = target.run if target.name == target.run else f"{clean(target.name)} ({target.run})"
+    if target.kind == "rollback":
+        name = f"what rollback {target.run} made of it"
     ended = times.relative(target.ended_at or target.created_at, time.time())
     head = f"{pen.bold(f'{clean(found.stage)} back to {name}')}, which ended {ended}"
     say(wrap(head, width, "  "))
