@@ -23,7 +23,7 @@ from rflow.runner import begin, outcomes
 from rflow.runner import events as ev
 from rflow.runner.command import Dispatcher, Intends, Message
 from rflow.runner.events import Reason, Record
-from rflow.runner.journal import Journal, Lock, LockBusy
+from rflow.runner.journal import Fact, Journal, Lock, LockBusy
 from rflow.runner.line import freeze_of, quarantine_of
 from rflow.runner.scheduler import (
     CANCELLED,
@@ -110,7 +110,8 @@ class Driver:
         changed = self._changed()
         if not (messages or due or changed or self.cancel_wanted or self._again):
             return False
-        return self._perform(lambda step: self._news(step, messages, due))
+        facts = self.journal.facts(self.run) if changed else []
+        return self._perform(lambda step: self._news(step, messages, facts, due))
 
     def drive(self, leave: Callable[[], bool] = lambda: False) -> None:
         """Go on until the run has ended or `leave` says to leave it as it is."""
@@ -160,11 +161,15 @@ class Driver:
                 heappush(self._timers, (due, ""))
 
     def _news(
-        self, step: Step, messages: Iterable[Message], due: Iterable[tuple[float, str]]
+        self,
+        step: Step,
+        messages: Iterable[Message],
+        facts: Iterable[Fact],
+        due: Iterable[tuple[float, str]],
     ) -> None:
         for message in messages:
             outcomes.take_message(step, message, self._recovering)
-        for fact in self.journal.facts(self.run):
+        for fact in facts:
             outcomes.take_fact(step, fact)
         for _ in range(self.cancel_wanted):
             step.emit(ev.CancelRequested(self.state.created.by, reason=Reason(CANCELLED)))

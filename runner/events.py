@@ -360,6 +360,11 @@ _REASONED = {cls for cls, names in _FIELDS.items() if "reason" in names}
 _TUPLES = {RetryRequested: "nodes", RunEnded: "warnings"}
 
 
+_written = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+
+
 def encode(event: Event) -> str:
     """The event's body as JSON; the kind is stored beside it. ValueError for what JSON or the
     journal cannot hold (NaN, NUL, lone surrogates)."""
@@ -371,7 +376,7 @@ def encode(event: Event) -> str:
             del body["reason"]
         else:
             body["reason"] = [reason.code, reason.values] if reason.values else [reason.code]
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _written(body)
     if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
         raise ValueError("an event cannot hold a NUL character")
     text.encode()  # UnicodeEncodeError, a ValueError, on lone surrogates

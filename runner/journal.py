@@ -262,7 +262,7 @@ class Journal(Protocol):
 
     def version(self) -> int:
         """A number that changes when another process, or another journal object of this one, has
-        committed. Cheap."""
+        committed, or something was said through this one: a fact, a note. Cheap."""
 
     def claim(self, run: str) -> Claim | None:
         """The sole right to act for the run, or None if somebody has it. It ends with the process

@@ -171,6 +171,7 @@ class MemoryJournal:
             tables.facts_posted += 1
             fact = Fact(tables.facts_posted, run, kind, own, at)
             tables.facts.append(fact)
+        self._own -= 1
         return fact
 
     def set_setting(self, flow: str, name: str, value: Json) -> None:
@@ -271,6 +272,7 @@ class MemoryJournal:
     def put_note(self, kind: str, key: str, body: dict[str, Json]) -> None:
         with self._write() as tables:
             tables.notes[kind, key] = json.loads(json.dumps(body, allow_nan=False))
+        self._own -= 1
 
     def notes(self, kind: str) -> dict[str, dict[str, Json]]:
         found = sorted(self.store.tables.notes.items())
@@ -278,7 +280,9 @@ class MemoryJournal:
 
     def delete_note(self, kind: str, key: str) -> bool:
         with self._write() as tables:
-            return tables.notes.pop((kind, key), None) is not None
+            there = tables.notes.pop((kind, key), None) is not None
+        self._own -= 1
+        return there
 
     def locks(self) -> list[Lock]:
         with self.store.mutex:

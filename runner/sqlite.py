@@ -183,6 +183,7 @@ class SqliteJournal(SqliteReading):
             cursor = db.execute(
                 "INSERT INTO facts (run, kind, body, at) VALUES (?,?,?,?)", (run, kind, text, at)
             )
+        self._said += 1
         number = cursor.lastrowid
         assert number is not None
         return Fact(number, run, kind, body, at)
@@ -205,11 +206,14 @@ class SqliteJournal(SqliteReading):
         text = json.dumps(body, ensure_ascii=False, allow_nan=False)
         with self._write() as db:
             db.execute("INSERT OR REPLACE INTO notes VALUES (?,?,?)", (kind, key, text))
+        self._said += 1
 
     def delete_note(self, kind: str, key: str) -> bool:
         with self._write() as db:
             sql = "DELETE FROM notes WHERE kind = ? AND key = ?"
-            return db.execute(sql, (kind, key)).rowcount > 0
+            there = db.execute(sql, (kind, key)).rowcount > 0
+        self._said += 1
+        return there
 
 
 def _move(db: sqlite3.Connection, run: str, move: Move, at: float) -> None:

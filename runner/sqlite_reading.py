@@ -49,6 +49,7 @@ class SqliteReading:
         state.make()
         self._guarded = Guarded(state.database)
         self._db = sqlite_file.open_database(state.database, busy_timeout_s)
+        self._said = 0
         self._artifacts = ArtifactStore(state.artifacts)
         self._admitting = False
 
@@ -177,7 +178,7 @@ class SqliteReading:
     def version(self) -> int:
         with self._guarded:
             found: int = self._db.execute("PRAGMA data_version").fetchone()[0]
-        return found
+        return found + self._said
 
     def settings(self, flow: str) -> dict[str, Json]:
         rows = self._all("SELECT name, value FROM settings WHERE flow = ? ORDER BY name", (flow,))
