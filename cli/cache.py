@@ -28,7 +28,7 @@ SIZE_MAX = 1 << 20
 """A longer answer is not kept, in bytes."""
 
 _FORMAT = 1
-_PARTS = ("grammar", "dsl", "compiler", "plugins", "cli")
+_PARTS = ("grammar", "dsl", "compiler", "compiler/checks", "plugins", "plugins/kinds", "cli")
 
 
 class File(NamedTuple):
