@@ -52,7 +52,11 @@ from rflow.compiler.types import (
 from rflow.compiler.types import Lambda as LambdaType
 from rflow.dsl import ast
 from rflow.dsl.ast import Span
+from rflow.dsl.slips_depth import RF129
 from rflow.plugins.types import Specs
+
+FILTERS_MAX = 100
+"""So many filters may stand one behind the other: what is evaluated is nested as deep."""
 
 _EMPTY = (Literal(""), Constant(""), 0)
 
@@ -253,6 +257,10 @@ class Lowering:
 
     def _filters(self, node: ast.Ref, typed: Typed) -> Typed:
         span = node.head.span
+        if len(node.filters) > FILTERS_MAX:
+            message = f"more than {FILTERS_MAX} filters stand one behind the other"
+            self.report.error(RF129, node.span, message, help="give parts of it names with `let`")
+            return FAILED
         for call in node.filters:
             typed = self._filter(call, typed, span)
             if typed[1] is None:
