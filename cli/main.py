@@ -41,6 +41,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "check": Entry("check:check", "Find all mistakes of a flow."),
         "fmt": Entry("fmt:fmt", "Put a flow into the one form."),
         "compile": Entry("compile:compile_flow", "Show or write the plan of a flow."),
+        "test": Entry("test:test", "Play the tests of a flow."),
         "graph": Entry("compile:graph", "Draw the graph of a flow."),
         "explain": Entry("explain:explain", "Explain a diagnostic's code."),
     },

@@ -148,7 +148,7 @@ def _check(entry: Source, specs: Specs, load: Loader) -> Checked:
         from rflow.compiler.testing_check import check_tests
 
         tests = check_tests(program, program.tests, specs)
-        checked.tests = tuple(t for t in tests if t.source is entry)
+        checked.tests = tuple(t for t in tests if t.place.source == 0)
     checked.diagnostics = sort(found)
     if program.files:
         first = program.files[0]

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rflow.compiler.expr import Expr
-from rflow.dsl.ast import Span
-from rflow.dsl.diagnostics import Source
+from rflow.compiler.plan import Place
+
+Span = tuple[int, int]
+"""Start and end in the text of the test's file, as in the tree."""
 
 STARTER = "test"
 """Who starts the run of a test that does not say."""
@@ -142,8 +144,7 @@ class Test:
     __test__ = False
 
     name: str
-    source: Source = field(repr=False)
-    span: Span
+    place: Place
     flow: str
     by: str = STARTER
     at: str = AT

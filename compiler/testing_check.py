@@ -17,6 +17,7 @@ from rflow.compiler.checks.report import Report, listed
 from rflow.compiler.checks.sites import Site
 from rflow.compiler.expr import Expr
 from rflow.compiler.lower import Lowering, seconds
+from rflow.compiler.plan import Place
 from rflow.compiler.scope import File, Flow, Member, Program, Trigger
 from rflow.compiler.testing_codes import (
     INCOMPLETE,
@@ -103,8 +104,7 @@ class TestCheck:
         expectations = Expectations(flow, tree, report, self.lowering)
         test = testing.Test(
             plain(tree.name) or "",
-            self.file.source,
-            tree.span,
+            Place(self.file.index, *tree.name.span),
             flow.name,
             by,
             self._moment(run.at),

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "compiler.rewrite",
         "compiler.codec",
         "compiler.types",
+        "compiler.testing",
         "runner",
     ),
     "server": ("dsl", "plugins", "compiler", "runner", "server"),

@@ -1,0 +1,413 @@
+"""Playing a test of a flow: the real plan, driver, scheduler and fold, in a world that is not.
+
+Theory of operation. A rehearsal makes a run of the plan on a journal in memory and drives it with
+`drive.Driver`. What is not real are the edges: `rehearsal_world` has a clock and attempts that
+carry nothing out. Where nothing moves, a person answers or the clock jumps to the next time that
+anything waits for, so that a wait of two days takes no time. What happened is in the records as in
+those of any run; what is to be thought of it, `expectations` says.
+
+With a `Fall` the runner dies at a chosen transaction, before or after it is on disk, and another
+one goes on. The world and the journal are what it finds; nothing else is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from rflow.compiler.expr import EvalError, Expr, evaluate
+from rflow.compiler.plan import Json, Node, Plan
+from rflow.compiler.testing import Aim, Test
+from rflow.plugins.types import Specs
+from rflow.runner import events as ev
+from rflow.runner.drive import Driver
+from rflow.runner.events import Record
+from rflow.runner.expand import LoopError, RunGraph, Turn, elements, expand
+from rflow.runner.journal import RunSummary
+from rflow.runner.memory import MemoryJournal, MemoryStore
+from rflow.runner.prepare import CreationScope
+from rflow.runner.rehearsal_values import stand_in
+from rflow.runner.rehearsal_world import Actors, Clock, Script, World, aims_at
+from rflow.runner.state import RunState
+
+RUN = "rehearsal"
+STEPS_MAX = 100_000
+PARALLEL = 64
+"""So many attempts go on at once: all that may, in any flow that people write."""
+
+
+class Unplayable(Exception):
+    """The test cannot be played as it is: what is wrong with it, for its author."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """The runner dies at its n-th transaction, before or after it is on disk."""
+
+    at: int
+    written: bool
+
+
+class Died(Exception):
+    """The runner died."""
+
+
+class _FallingJournal(MemoryJournal):
+    """A connection that dies at one transaction of the rehearsal."""
+
+    def __init__(self, store: MemoryStore, play: Play) -> None:
+        super().__init__(store)
+        self.play = play
+
+    def transact(self, *args: Any, **kwargs: Any) -> list[Record]:
+        play, fall = self.play, self.play.fall
+        play.transactions += 1
+        falls = fall is not None and fall.at == play.transactions
+        if falls and fall is not None and not fall.written:
+            raise Died
+        records = super().transact(*args, **kwargs)
+        if falls:
+            raise Died
+        return records
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """How a rehearsal went. `transactions` is how often something was put on disk."""
+
+    test: Test
+    state: RunState
+    records: Sequence[Record]
+    world: World
+    transactions: int
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took, in its own time."""
+        return self.state.ended_at - self.state.started_at
+
+
+@dataclass
+class Theatre:
+    """What rehearsals of one flow share: the plan, the kinds, and graphs that are expanded."""
+
+    plan: Plan
+    specs: Specs
+    filters: Mapping[str, Callable[..., Json]]
+    graphs: dict[str, RunGraph] = field(default_factory=dict)
+
+    def intends(self, node: Node) -> bool:
+        """Whether the kind says what it is about to change; `sh` cannot."""
+        spec = self.specs.nodes.get(node.kind)
+        return spec is not None and spec.effect is not None and not spec.declares_outputs
+
+
+def play(shared: Theatre, test: Test, fall: Fall | None = None) -> Rehearsed:
+    """Play a test. Raises Unplayable."""
+    return Play(shared, test, fall).play()
+
+
+class Play:
+    """One rehearsal."""
+
+    def __init__(self, shared: Theatre, test: Test, fall: Fall | None) -> None:
+        self.shared, self.test, self.fall = shared, test, fall
+        self.transactions = 0
+        self.clock = Clock(moment(test.at))
+        self.world = World()
+        self.store = MemoryStore()
+        self.outside = MemoryJournal(self.store)
+        self.created = self._created()
+        self.graph = self._graph()
+        self._check_turns()
+        self.script = Script(test, self._outputs())
+        self.said: set[tuple[str, int]] = set()
+        self.cancelled: set[int] = set()
+        self.outside.create(
+            _summary(self.created, self.clock.now()), [self.created], self.clock.now()
+        )
+
+    # -- creating the run ----------------------------------------------------------------------
+
+    def _value(self, expr: Expr) -> Json:
+        try:
+            return evaluate(
+                expr, CreationScope(self.shared.plan, self.shared.filters), self.shared.filters
+            )
+        except EvalError as error:
+            raise Unplayable(f"a value of the test cannot be worked out: {error}") from None
+
+    def _created(self) -> ev.RunCreated:
+        plan, test, filters = self.shared.plan, self.test, self.shared.filters
+        scope = CreationScope(plan, filters)
+        for trigger in plan.triggers:
+            scope.triggers[trigger.name] = self._trigger(trigger.name, scope)
+        fired = next((t for t in plan.triggers if t.name in test.triggers), None)
+        git = [t.name for t in plan.triggers if t.kind == "git"]
+        main = fired.name if fired is not None and fired.kind == "git" else (git or [""])[0]
+        if main:
+            scope.triggers["trigger"] = scope.triggers[main]
+        for arg in plan.args:
+            given = test.args.get(arg.name)
+            expr = given if given is not None else arg.default
+            try:
+                scope.args[arg.name] = None if expr is None else evaluate(expr, scope, filters)
+            except EvalError as error:
+                raise Unplayable(f"the argument `{arg.name}`: {error}") from None
+        return ev.RunCreated(
+            run=RUN,
+            plan="sha256:rehearsal",
+            flow=plan.flow,
+            stage=None if plan.stage is None else f"{plan.stage.pipeline}.{plan.stage.name}",
+            kind="release",
+            name=RUN,
+            description="",
+            by=test.by,
+            trigger={"kind": "manual"}
+            if fired is None
+            else {"kind": fired.kind, "name": fired.name},
+            triggers=scope.triggers,
+            args={a.name: scope.args[a.name] for a in plan.args if not a.secret},
+            sealed={a.name: "sealed" for a in plan.args if a.secret},
+            overrides={},
+            loops=self._loops(scope),
+            seed=1,
+        )
+
+    def _trigger(self, name: str, scope: CreationScope) -> dict[str, Json]:
+        """What a trigger brings: what the test gives, what follows, and stand-ins."""
+        trigger = next(t for t in self.shared.plan.triggers if t.name == name)
+        spec = self.shared.specs.triggers.get(trigger.kind)
+        values: dict[str, Json] = {
+            output.name: stand_in(output.type, f"{name}.{output.name}")
+            for output in (spec.outputs if spec is not None else ())
+        }
+        inputs = {n: evaluate(e, scope, self.shared.filters) for n, e in trigger.inputs.items()}
+        if trigger.kind == "git":
+            values["repo_url"] = inputs.get("repo")
+            branches = inputs.get("branches")
+            literal = (
+                [b for b in branches if not set(str(b)) & set("*?[!")]
+                if isinstance(branches, list)
+                else []
+            )
+            values["branch"] = literal[0] if literal else values.get("branch")
+        if trigger.kind == "cron":
+            values["time"] = datetime.fromtimestamp(self.clock.now(), UTC).isoformat()
+        values.update({n: self._value(e) for n, e in self.test.triggers.get(name, {}).items()})
+        return values
+
+    def _loops(self, scope: CreationScope) -> dict[str, dict[str, list[Json]]]:
+        def value(expr: Expr, turns: tuple[Turn, ...]) -> Json:
+            scope.turns = turns
+            return evaluate(expr, scope, scope.filters)
+
+        try:
+            return elements(self.shared.plan, value)
+        except (LoopError, EvalError) as error:
+            raise Unplayable(str(error)) from None
+
+    def _graph(self) -> RunGraph:
+        key = repr(self.created.loops)
+        known = self.shared.graphs.get(key)
+        if known is None:
+            known = self.shared.graphs[key] = expand(self.shared.plan, self.created.loops)
+        return known
+
+    def _check_turns(self) -> None:
+        """Every turn that the test names must be there."""
+        test = self.test
+        aims: list[Aim] = [m.aim for m in test.mocks] + [a.aim for a in test.answers]
+        aims += [f.aim for f in test.faults] + [c.at for c in test.cancels if c.at is not None]
+        for expected in test.expected:
+            found = (getattr(expected, name, None) for name in ("aim", "first", "then"))
+            aims += [aim for aim in found if isinstance(aim, Aim)]
+        for aim in aims:
+            if aim.turn is not None and not self.instances(aim):
+                there = [i.id for i in self.graph.instances if i.node.id in aim.nodes]
+                listed = ", ".join(f"`{id}`" for id in there[:8]) or "none"
+                raise Unplayable(f"there is no `{aim.turn}` in this run; there are: {listed}")
+
+    def instances(self, aim: Aim) -> list[str]:
+        """The ids of the instances that a clause is about."""
+        return [
+            instance.id
+            for node in aim.nodes
+            for number in self.graph.by_node.get(node, ())
+            if aims_at(aim, node, (instance := self.graph.instances[number]).id)
+        ]
+
+    def _outputs(self) -> list[tuple[Aim, dict[str, Json], float | None]]:
+        mocks = sorted(self.test.mocks, key=lambda mock: mock.aim.turn is not None)
+        return [
+            (mock.aim, {n: self._value(e) for n, e in mock.values.items()}, mock.takes_s)
+            for mock in mocks
+        ]
+
+    # -- playing -------------------------------------------------------------------------------
+
+    def play(self) -> Rehearsed:
+        """To the end of the run."""
+        self._boot()
+        for _ in range(STEPS_MAX):
+            if self.driver.state.ended:
+                break
+            try:
+                moved = self.actors.advance()
+                moved = self.driver.step(wait=False) or moved
+            except Died:
+                self._boot()
+                continue
+            if not moved and not self.actors.messages and not self._people():
+                self._jump()
+        else:
+            raise Unplayable(f"the run does not end within {STEPS_MAX} steps")
+        records = self.outside.read(RUN)
+        return Rehearsed(self.test, self.driver.state, records, self.world, self.transactions)
+
+    def _boot(self) -> None:
+        """A runner that finds the journal and the world as they are."""
+        while True:
+            self.actors = Actors(
+                self.graph, self.script, self.world, self.clock, self.shared.intends, self._cancel
+            )
+            self.driver = Driver(
+                run=RUN,
+                journal=_FallingJournal(self.store, self),
+                fold=self._fold,
+                dispatcher=self.actors,
+                clock=self.clock,
+                filters=self.shared.filters,
+                guard="",
+                parallel=PARALLEL,
+            )
+            try:
+                self.driver.start()
+            except Died:
+                continue
+            return
+
+    def _fold(self) -> RunState:
+        records = self.outside.read(RUN)
+        state = RunState(self.graph, self.created, records[0].at)
+        for record in records[1:]:
+            state.apply(record)
+        return state
+
+    def _jump(self) -> None:
+        """Nothing moves before the next time that something waits for."""
+        times = [self.driver.next_due(), self.actors.due(), *self._answer_times()]
+        times += [
+            self.driver.state.started_at + cancel.after_s
+            for number, cancel in enumerate(self.test.cancels)
+            if cancel.after_s is not None and number not in self.cancelled
+        ]
+        due = min((time for time in times if time is not None), default=None)
+        if due is None:
+            waiting = ", ".join(sorted(self.driver.state.live))
+            raise Unplayable(f"the run waits for ever: {waiting}")
+        self.clock.time = max(self.clock.time, due)
+
+    # -- people --------------------------------------------------------------------------------
+
+    def _cancel(self, number: int) -> bool:
+        """Cancel the run as a clause says, once; whether it was for the first time."""
+        if number in self.cancelled:
+            return False
+        self.cancelled.add(number)
+        rollback = self.test.cancels[number].rollback
+        body: dict[str, Json] = {"by": self.test.by, "rollback": rollback}
+        self.outside.post(RUN, "cancel", body, self.clock.now())
+        return True
+
+    def _people(self) -> bool:
+        """Let people do what it is time for; whether anybody did."""
+        now, state = self.clock.now(), self.driver.state
+        for number, cancel in enumerate(self.test.cancels):
+            due = cancel.after_s is not None and state.started_at + cancel.after_s <= now
+            if due and self._cancel(number):
+                return True
+        for id in sorted(state.live):
+            node = state.node(id)
+            if node.status != "waiting" or not node.asked:
+                continue
+            if node.key:
+                # After a crash nobody can tell what the attempt did: somebody says to redo it.
+                self.world.redone.add(node.key)
+                body: dict[str, Json] = {"node": id, "by": self.test.by, "answer": "redo"}
+                self.outside.post(RUN, "answer", body, now)
+                return True
+            if self._at_gate(id) or self._decide(id, now):
+                return True
+        return False
+
+    def _at_gate(self, id: str) -> bool:
+        plan_node = self.driver.state.instance(id).node.id
+        return any(
+            cancel.at is not None and aims_at(cancel.at, plan_node, id) and self._cancel(number)
+            for number, cancel in enumerate(self.test.cancels)
+        )
+
+    def _decide(self, id: str, now: float) -> bool:
+        for number, time in self._answers_at(id):
+            if time <= now:
+                self.said.add((id, number))
+                answer = self.test.answers[number]
+                for who in answer.by:
+                    body: dict[str, Json] = {"node": id, "by": who, "decision": answer.decision}
+                    self.outside.post(RUN, "decide", body, now)
+                return True
+        return False
+
+    def _answers_at(self, id: str) -> list[tuple[int, float]]:
+        """The answers to a gate that are still to be given, and when."""
+        state = self.driver.state
+        node, approval = state.node(id), state.instance(id).node.approval
+        asked = node.due - (approval.within_s if approval is not None else 0.0)
+        return [
+            (number, asked + answer.after_s)
+            for number, answer in enumerate(self.test.answers)
+            if (id, number) not in self.said and aims_at(answer.aim, state.instance(id).node.id, id)
+        ]
+
+    def _answer_times(self) -> list[float]:
+        state = self.driver.state
+        gates = [id for id in state.live if state.node(id).asked and not state.node(id).key]
+        return [time for id in gates for _, time in self._answers_at(id)]
+
+
+def moment(text: str) -> float:
+    """Seconds since 1970 of `2030-03-15 17:30 Europe/Berlin`; without a zone it is UTC."""
+    words = text.replace("T", " ").split()
+    zone: Any = UTC
+    if len(words) > 2:
+        from zoneinfo import ZoneInfo
+
+        zone = ZoneInfo(words[2])
+    return datetime.fromisoformat(f"{words[0]} {words[1]}").replace(tzinfo=zone).timestamp()
+
+
+def _summary(created: ev.RunCreated, at: float) -> RunSummary:
+    return RunSummary(
+        run=RUN,
+        flow=created.flow,
+        stage=created.stage,
+        kind=created.kind,
+        name=created.name,
+        description="",
+        status="pending",
+        concluded=False,
+        created_at=at,
+        started_at=None,
+        ended_at=None,
+        by=created.by,
+        plan=created.plan,
+        length=0,
+        queue="",
+        policy="allow",
+    )
+
+
+__all__ = ["Fall", "Play", "Rehearsed", "Theatre", "Unplayable", "moment", "play"]
