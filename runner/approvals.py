@@ -30,7 +30,7 @@ def expressions(node: Node) -> Iterator[Expr]:
     for variables in (node.program or {}).values():
         for _, expr in variables:
             yield expr
-    for _, expr in node.contract.inputs:
+    for _, expr in (*node.contract.inputs, *node.contract.program):
         yield expr
     if node.lock is not None:
         yield node.lock

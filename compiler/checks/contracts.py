@@ -188,7 +188,7 @@ class Contracts:
             )
             return None
         self.lowering.references.site = Site(
-            member.section, member.loops, site.facts, None, None, "", member.outputs, True
+            member.section, member.loops, site.facts, site.reads, None, "", member.outputs, member
         )
         program: dict[str, tuple[tuple[str, Expr], ...]] = {}
         given = self.inputs.give(

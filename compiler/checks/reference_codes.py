@@ -211,17 +211,18 @@ flow release {
 
 UNDO_READS = Code(
     "RF506",
-    "an undo that reads what may not exist",
-    "A rollback can come days later, after a crash, or when half of the run never happened. "
-    "What an `undo` needs must be kept with the effect itself: what the node put out "
-    "(`$<done.…>`) and what was known when the run started.",
+    "an undo that reads its own node by name",
+    "What an `undo` needs must exist whenever it comes to it, be it days later or after a crash. "
+    "Its node's own outputs are kept with the effect: they are `$<done.…>`. A reference to another "
+    "node is an edge, as anywhere: the node waits for that one, so the value is there. A node "
+    "cannot wait for itself.",
     bad="""rflow 1
 
 flow release {
-  node size: sh { script = "make size"  output rows: int  pure }
   node grow: sh {
     script = "make grow"
-    undo sh { script = "make shrink-$<refs.size.rows>" }
+    output rows: int
+    undo sh { script = "make shrink-$<refs.grow.rows>" }
   }
 }
 """,

@@ -121,12 +121,11 @@ class Mistakes:
         )
         return FAILED
 
-    def not_in_undo(self, path: ast.Path, why: str) -> Typed:
+    def undoes_itself(self, path: ast.Path, why: str = "this is ") -> Typed:
         self.report.error(
             codes.UNDO_READS,
             path.span,
-            f"an `undo` cannot count on this: {why}",
-            help="an `undo` reads `done` (what its own node put out), `args`, `secrets`, `each`, "
-            "`run`, `flow`, `stage`, triggers and lets of these",
+            f"{why}the node that is undone, which an `undo` knows as `done`",
+            help="read what it put out as `$<done.…>`",
         )
         return FAILED

@@ -100,9 +100,8 @@ class References:
         site = self.site
         if site.roots is not None and let.labels & BOUND and "args" not in site.roots:
             return self.mistakes.misplaced(path, self.site)
-        if site.undo and let.deps:
-            member = next(iter(let.deps))
-            return self.mistakes.not_in_undo(path, f"`let.{name}` reads {member.word}")
+        if site.undo in let.deps:
+            return self.mistakes.undoes_itself(path, f"`let.{name}` reads ")
         type_ = let.type
         if let.deps:
             type_ = self._let_now(let, path)
@@ -174,7 +173,7 @@ class References:
 
     def _done(self, path: ast.Path) -> Typed:
         outputs = self.site.done
-        if not self.site.undo:
+        if self.site.undo is None:
             self.report.error(
                 codes.NOT_HERE,
                 path.span,
@@ -248,8 +247,8 @@ class References:
         )
 
     def _member(self, member: Member, path: ast.Path) -> Typed:
-        if self.site.undo:
-            return self.mistakes.not_in_undo(path, f"it reads {member.word}")
+        if member is self.site.undo:
+            return self.mistakes.undoes_itself(path)
         if member.kind == "group":
             self.report.error(
                 codes.UNKNOWN_OUTPUT,

@@ -52,8 +52,8 @@ class Site:
     """Where an expression stands.
 
     `roots` are those that may be read there, None for all; `where` says it in words: "in a
-    trigger". `reads` gathers the members whose values are read. `done` are the outputs that an
-    `undo` sees.
+    trigger". `reads` gathers the members whose values are read. `undo` is the node
+    whose `undo` this is, `done` the outputs of it that the `undo` sees.
     """
 
     section: Section = "main"
@@ -63,7 +63,7 @@ class Site:
     roots: tuple[str, ...] | None = None
     where: str = ""
     done: dict[str, Value] | None = None
-    undo: bool = False
+    undo: Member | None = None
 
 
 def facts_of(

@@ -295,6 +295,20 @@ flow release {
     assert set(plan.kinds) == {"sh", "service.restart"}
 
 
+def test_what_an_undo_reads_of_another_node_makes_its_node_wait() -> None:
+    plan = plan_text(
+        """
+flow release {
+  node backup: sh { script = "x"  output v: string  pure }
+  node migrate: sh { script = "x"  undo sh { script = "restore $<refs.backup.v>" } }
+}
+"""
+    )
+
+    assert plan.node("migrate").after == ("backup",)
+    assert plan.node("migrate").contract.program == (("RFLOW_REF_1", Get("node", ("backup", "v"))),)
+
+
 def test_variables_of_scripts_are_numbered_through_a_node() -> None:
     from dataclasses import replace
 
