@@ -63,10 +63,11 @@ def _steps(service: Releasing, found: Rollback, steps: list[Step], title: str) -
     pen, width = app().out, app().width
     if title:
         say(pen.dim(f"  {title}"))
+    least = max(10, min(24, (width - 36) // 2))
     columns = [
         Column("  resource", flexible=True, least=10, keep_end=True),
-        Column("now", flexible=True, least=12),
-        Column("then", flexible=True, least=12),
+        Column("now", flexible=True, least=least),
+        Column("then", flexible=True, least=least),
         Column("how", rank=1),
         Column("now by", rank=3),
         Column("then by", rank=2),

@@ -48,20 +48,25 @@ def test_the_demo(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
-    two_releases_go_live_and_the_third_is_undone(folder, done.stdout)
+    two_releases_go_live_the_third_is_undone_and_the_second_taken_back(folder, done.stdout)
     the_last_backup_is_from_before_its_migration(folder)
     the_address_of_the_chat_is_nowhere(folder, done.stdout)
     assert processes_in(folder) == []
     the_shop_can_be_kept_up_afterwards(folder)
 
 
-def two_releases_go_live_and_the_third_is_undone(folder: Path, text: str) -> None:
+def two_releases_go_live_the_third_is_undone_and_the_second_taken_back(
+    folder: Path, text: str
+) -> None:
     answers = [json.loads(line) for line in text.splitlines() if line.startswith('{"version"')]
     seen = [(answer["version"], answer["schema"]) for answer in answers]
 
-    assert seen == [("1", 1), ("2", 2), ("2", 3)]
+    assert seen == [("1", 1), ("2", 2), ("2", 3), ("1", 3)]
     assert '{"text":"release v3: failed"}' in text
-    assert (folder / "server/site/current/VERSION").read_text("utf-8") == "2\n"
+    before, after = [part.split("\n$ ")[0] for part in text.split("$ rflow stages\n")[1:]]
+    assert "quarantine" not in before
+    assert "quarantine of what" in after
+    assert (folder / "server/site/current/VERSION").read_text("utf-8") == "1\n"
 
 
 def the_last_backup_is_from_before_its_migration(folder: Path) -> None:
