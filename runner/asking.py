@@ -17,6 +17,7 @@ from rflow.runner import approvals, refusals
 from rflow.runner import events as ev
 from rflow.runner.journal import Claim
 from rflow.runner.looking import Looking
+from rflow.runner.node_state import UNDO, NodeState
 from rflow.runner.prepare import Preparation
 from rflow.runner.problems import StateError
 from rflow.runner.refusals import Refused
@@ -86,13 +87,22 @@ class Asking(Looking):
         """Say what an attempt that was cut off did."""
         state = self.fold(run)
         known = state.node(self._known(state, node))
-        if not (known.asked and known.key and known.status == "waiting"):
+        asked = known.asked and known.key and known.status == "waiting"
+        if not asked and not self._will_be_asked(state, known):
             raise StateError(
                 refusals.NOT_DOUBTED,
                 f"nobody asks what `{node}` of run {run} did",
                 f"`rflow show {run}` shows what the run waits for",
             )
         self.journal.post(run, "answer", {"node": node, "answer": answer, "by": by}, time.time())
+
+    def _will_be_asked(self, state: RunState, known: NodeState) -> bool:
+        """Whether a person will be asked as soon as somebody goes on with the run: its process
+        died during an attempt that only a person can tell of."""
+        plan = state.instance(known.id).node
+        only_people = not (plan.repeatable or plan.recovers or known.id.startswith(UNDO))
+        claimed = self.journal.claimed(state.created.run)
+        return known.open and only_people and claimed is None
 
     def rename(
         self, run: str, *, name: str | None = None, description: str | None = None, by: str

@@ -2,7 +2,8 @@
 
 A run must come to the same end wherever its runner dies. This module owns what "the same end"
 means: the statuses of the run and of each node, what the world holds, what was undone, and that no
-change which must not be repeated was made twice.
+change which must not be repeated was made twice. How long a run took is not compared: an attempt
+that was cut off and begins again takes its time again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rflow.runner.expectations import Filters, Unmet, judge
+from rflow.runner.expectations import Filters, Unmet, judge, name_of
 from rflow.runner.node_state import Impossible
 from rflow.runner.rehearse import Fall, Rehearsed, Theatre, Unplayable, play
 
@@ -37,7 +38,7 @@ def differences(theatre: Theatre, calm: Rehearsed, filters: Filters) -> Iterator
                 yield Difference(fall, str(error) or type(error).__name__)
                 continue
             message = _difference(calm, crashed)
-            unmet = tuple(judge(crashed, filters)) if expects else ()
+            unmet = tuple(judge(crashed, filters, timed=False)) if expects else ()
             if message or unmet:
                 yield Difference(fall, message or unmet[0].message, crashed, unmet)
 
@@ -58,6 +59,10 @@ def _difference(calm: Rehearsed, crashed: Rehearsed) -> str:
             return f"{after.id} ended {after.status} instead of {before.status}"
         if before.failures != after.failures:
             return f"{after.id} failed {after.failures} times instead of {before.failures}"
+    for id, keys in calm.world.keys.items():
+        if len(keys) != len(crashed.world.keys.get(id, ())):
+            count = len(crashed.world.keys.get(id, ()))
+            return f"{name_of(id)} had {count} attempts of its own instead of {len(keys)}"
     if sorted(set(calm.world.undone)) != sorted(set(crashed.world.undone)):
         return f"undone were {_listed(crashed.world.undone)}, not {_listed(calm.world.undone)}"
     if crashed.world.twice:

@@ -47,9 +47,9 @@ class Unmet:
     reasons: tuple[str, ...] = ()
 
 
-def judge(rehearsed: Rehearsed, filters: Filters) -> list[Unmet]:
-    """What is not met, in the order of the test."""
-    return Judge(rehearsed, filters).unmet()
+def judge(rehearsed: Rehearsed, filters: Filters, *, timed: bool = True) -> list[Unmet]:
+    """What is not met, in the order of the test; `timed`: how long the run took counts too."""
+    return Judge(rehearsed, filters).unmet(timed)
 
 
 class Judge:
@@ -59,12 +59,12 @@ class Judge:
         self.rehearsed, self.filters = rehearsed, filters
         self.state, self.records = rehearsed.state, rehearsed.records
 
-    def unmet(self) -> list[Unmet]:
+    def unmet(self, timed: bool) -> list[Unmet]:
         """What is not met."""
         found: list[Unmet] = []
         source = self.rehearsed.test.place.source
         for expected in self.rehearsed.test.expected:
-            said = self._said(expected)
+            said = self._said(expected) if timed or type(expected) is not RunWithin else None
             if said is not None:
                 message, about = said
                 place = Place(source, *expected.span)
@@ -170,8 +170,8 @@ class Judge:
     def _before(self, expected: Before) -> tuple[str, list[str]] | None:
         first, then = self._ids(expected.first), self._ids(expected.then)
         ended, began = self._numbers(first, _ENDS), self._numbers(then, _BEGINS)
-        if not ended:
-            return f"{expected.first.text} did not end by itself", first
+        if not ended or not self._numbers(first, (*_BEGINS, ev.NodeSkipped)):
+            return f"{expected.first.text} was not started", first
         if not began:
             return f"{expected.then.text} was not started", then
         if max(ended) < min(began):
@@ -207,10 +207,9 @@ class Judge:
             message = f"the run ended {_as(self.state.outcome)} and has no outputs"
             return message, self._to_blame()
         value = self.state.outputs.get(expected.name)
-        holds = evaluate(
-            Apply(expected.op, (Literal(value), expected.value)), _Nothing(), self.filters
-        )
-        if holds is True:
+        compared = Apply(expected.op, (Literal(value), expected.value))
+        ordered = expected.op not in ("==", "!=")
+        if not (ordered and value is None) and evaluate(compared, _Nothing(), self.filters) is True:
             return None
         return f"the output {expected.name} is {show_value(value)}", []
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from rflow.compiler.codec import digest as digest_of
@@ -101,10 +102,11 @@ class Preparation:
         for name in sorted(given):
             if name not in declared:
                 known = ", ".join(f"`{arg}`" for arg in declared) or "none"
+                meant = get_close_matches(name, sorted(declared), n=1)
                 self._wrong(
                     refusals.BAD_ARG,
                     f"the flow `{self.plan.flow}` has no argument `{name}`",
-                    f"its arguments are: {known}",
+                    f"did you mean `{meant[0]}`?" if meant else f"its arguments are: {known}",
                 )
         for arg in self.plan.args:
             value: Json
@@ -116,7 +118,8 @@ class Preparation:
                 elif arg.default is not None:
                     value = evaluate(arg.default, self.scope, self.scope.filters)
                 elif arg.required:
-                    help = f"give it with `--arg {arg.name}=…` ({arg.type})"
+                    option = "arg-file" if arg.secret else "arg"
+                    help = f"give it with `--{option} {arg.name}=…` ({arg.type})"
                     self._wrong(refusals.BAD_ARG, f"the argument `{arg.name}` is missing", help)
                     continue
                 else:

@@ -175,6 +175,12 @@ class Actors:
 
     # -- what the rehearsal calls --------------------------------------------------------------
 
+    def let_go(self) -> None:
+        """The runner has died: what was allowed to act may do so before it is ended."""
+        for going in self.going.values():
+            if going.allowed and not going.stopped and going.command.mode == "run":
+                self._make(going)
+
     def due(self) -> float | None:
         """When the next attempt ends that takes time."""
         ends = [g.ends for g in self.going.values() if not g.held and (g.allowed or not g.asked)]

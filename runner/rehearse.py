@@ -258,6 +258,7 @@ class Play:
                 moved = self.actors.advance()
                 moved = self.driver.step(wait=False) or moved
             except Died:
+                self.actors.let_go()
                 self._boot()
                 continue
             if not moved and not self.actors.messages and not self._people():
@@ -286,6 +287,7 @@ class Play:
             try:
                 self.driver.start()
             except Died:
+                self.actors.let_go()
                 continue
             return
 

@@ -283,7 +283,7 @@ def node_record(state: RunState, records: Sequence[Record], id: str) -> NodeReco
             case ev.AttemptFailed() if event.attempt in attempts:
                 _close(attempts[event.attempt], record.at, "failed", event.error)
                 error = event.error
-            case ev.AttemptLost() if event.attempt in attempts:
+            case ev.AttemptLost() | ev.PersonAsked() if event.attempt in attempts:
                 _close(attempts[event.attempt], record.at, "cut off", None)
             case ev.NodeCancelled() if attempts:
                 last = attempts[max(attempts)]

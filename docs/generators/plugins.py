@@ -37,8 +37,9 @@ that it may be left out; `T` and `U` stand for any type, `N` for a number; `(it:
 chain over `it`, such as `it.region | eq("eu")`. Nothing is coerced: a filter given a value of
 another type is [RF324](codes-rf3.md#rf324). `rflow plugins show NAME` prints what stands here.
 
-Randomness and dates are no filters: a run must be the same when it is looked at again. Random
-values come from a secret source, the time a run started is `$<run.started>`.
+Randomness and the clock are no filters: a run must be the same when it is looked at again. Random
+values come from a secret source; the time a run started is `$<run.started>`, as seconds, of which
+the filter `date` makes text.
 
 """
 

@@ -7,8 +7,11 @@ import binascii
 import re
 import shlex
 import unicodedata
+from datetime import UTC, datetime
 
 from rflow.plugins import define_filter
+
+_DATE_LETTERS = frozenset("aAbBdHIjmMpSuVyY%")
 
 
 @define_filter("(string) -> string", example='"Ab" | base64 gives "QWI="', northflank="toBase64")
@@ -48,6 +51,23 @@ def slug(text: str) -> str:
 def short(text: str) -> str:
     """The first 12 characters of a sha."""
     return text[:12]
+
+
+@define_filter(
+    "(N, string?) -> string",
+    example='run.started | date gives "2026-11-23T09:30:00Z", date("%Y-%m-%d") "2026-11-23"',
+    northflank="date",
+)
+def date(seconds: float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
+    """A time, in seconds since 1970, as text in UTC; the form is that of strftime, of which
+    `%a %A %b %B %d %H %I %j %m %M %p %S %u %V %y %Y %%` are taken."""
+    for found in re.findall(r"%(.?)", form):
+        if found not in _DATE_LETTERS:
+            raise ValueError(f"date: `%{found}` is none of those that are taken")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime(form)
+    except (OverflowError, OSError, ValueError):
+        raise ValueError(f"date: {seconds!r} is no time that a calendar has") from None
 
 
 @define_filter("(string) -> string", example="\"it's\" | sh gives 'it'\"'\"'s'")

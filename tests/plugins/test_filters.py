@@ -309,3 +309,12 @@ def test_arguments_that_fit_give_a_value_or_say_why(name: str, data: st.DataObje
         if not re.search(r"\b[A-Z]\b", show_type(wanted)):
             assert check_value(found, wanted) is None
         json.dumps(found, allow_nan=False)
+
+
+def test_a_time_as_text() -> None:
+    date = next(made.function for made in rflow_filters() if made.name == "date")
+    assert date(1795426200.25) == "2026-11-23T09:30:00Z"
+    assert date(0, "%d %b %Y, %H:%M %%") == "01 Jan 1970, 00:00 %"
+    for seconds, form in ((0, "%Q"), (0, "%"), (1e18, "%Y")):
+        with pytest.raises(ValueError, match="date: "):
+            date(seconds, form)
