@@ -175,6 +175,7 @@ FILTERS = (
     from_base64,
     slug,
     short,
+    date,
     sh,
     upper,
     lower,
