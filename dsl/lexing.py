@@ -8,68 +8,28 @@ Each character is looked at a bounded number of times.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from rflow.dsl import ast
 from rflow.dsl import slips_text as slips
 from rflow.dsl.build import Builder, comment
-from rflow.dsl.diagnostics import Code
+from rflow.dsl.lexing_literals import FOREIGN, HEREDOC, Literals, plain
 from rflow.dsl.parse import TOKENS, is_doc
+from rflow.dsl.tokens import ID, Report, Token
 from rflow.grammar.tables import COMMENT, END, KEYWORDS, SYMBOLS, UNKNOWN
 
-ID = {name: number for number, name in enumerate(SYMBOLS)}
-NAME, KEY, STRING, REF, DOTTED = ID["NAME"], ID["KEY"], ID["STRING"], ID["REF"], ID["DOTTED"]
-
-Report = Callable[..., None]
-"""`report(code, span, message, label="", help=None, suggestion=None)`."""
-
-
-class Token:
-    """A token; `first` on its line, which is indented by `indent`.
-
-    `value` is the node it gives and `word` the word it is, where its text would give another.
-    `odd` says why it is no ordinary name: it has a `hyphen`, `letters` of another script, or is
-    `bare` text such as a URL.
-    """
-
-    __slots__ = ("end", "first", "indent", "kind", "odd", "start", "value", "word")
-
-    def __init__(self, kind: int, start: int, end: int, first: bool, indent: int) -> None:
-        self.kind = kind
-        self.start = start
-        self.end = end
-        self.first = first
-        self.indent = indent
-        self.value: ast.Str | ast.Ref | ast.Int | ast.Duration | None = None
-        self.word = ""
-        self.odd = ""
-
-    @property
-    def span(self) -> ast.Span:
-        return self.start, self.end
-
+NAME, KEY, STRING, DOTTED = ID["NAME"], ID["KEY"], ID["STRING"], ID["DOTTED"]
 
 _WORD = re.compile(r"[^\W\d]\w*(?:-\w+)*")
 _HYPHENED = re.compile(r"(?:-[A-Za-z0-9_.]+)+")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+]*://[^\s\"'{}\[\],]*")
-_STRING = re.compile(r'"(?>(?:[^"\\\n]++|\\[^\n])*)("?)')
-_RAW = re.compile(r"'[^'\n]*+")
 _CURLY = re.compile("[“„«‟]([^”“»\n]*+)[”“»]|[‘‚]([^’\n]*+)’")
-_REFERENCE = re.compile(r"""\$<(?>(?:[^"'<>\n]++|"(?>(?:[^"\\\n]++|\\[^\n])*)"|'[^'\n]*+')*)(>?)""")
-_GOOD_REFERENCE = re.compile(
-    r"""\$<(?>(?:[A-Za-z0-9_.|(), \t-]++|"(?>(?:[^"\\\n]++|\\[^\n])*)"|'[^'\n]*+')*)>"""
-)
-_FOREIGN = re.compile(r"\$\{\{?([^{}\n]*+)\}\}?|\{\{([^{}\n]*+)\}\}|\$([A-Za-z_][A-Za-z0-9_.]*+)")
-_NUMBER = re.compile(r"[0-9][0-9_]*(?:\.[0-9]+)*[A-Za-z0-9_]*")
-_PATH = re.compile(r"[a-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
-_HEREDOC = re.compile(r"<<[-~]?\"?'?([A-Za-z_][A-Za-z0-9_]*)\"?'?[^\n]*\n")
 _JUNK = re.compile(r"[^\sA-Za-z0-9_{}\[\]()\"'=:,#.]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 _OPERATORS = {"&&": "AND", "||": "OR", "&": "AND", "!": "NOT"}
 
 
-class Lexer:
+class Lexer(Literals):
     """An iterator over the tokens of a text, the last of which is END, again and again."""
 
     def __init__(self, builder: Builder, report: Report) -> None:
@@ -193,10 +153,10 @@ class Lexer:
     def _suspicious(self, token: Token) -> Token | None:
         """Tokens that are fine by themselves, but known from elsewhere in company."""
         text, start = self.text, token.start
-        if token.kind == ID["LBRACE"] and (m := _FOREIGN.match(text, start)):
+        if token.kind == ID["LBRACE"] and (m := FOREIGN.match(text, start)):
             return self._interpolation(token, m)
         if token.kind == ID["OPERATOR"]:
-            if m := _HEREDOC.match(text, start):
+            if m := HEREDOC.match(text, start):
                 return self._heredoc(token, m)
             if text.startswith(("===", "!=="), start):
                 self._operator((start, start + 3), text[start : start + 2])
@@ -218,28 +178,6 @@ class Lexer:
             f"`{word}` is not an operator",
             help=f"write `{right}`" if right else None,
         )
-
-    def _heredoc(self, token: Token, m: re.Match[str]) -> Token:
-        close = re.compile(rf"^[ \t]*{m[1]}[ \t]*$", re.M).search(self.text, m.end())
-        end = close.end() if close else m.end() - 1
-        self.report(
-            slips.RF144,
-            (token.start, m.end() - 1),
-            f"`{m.group().strip()}` begins no here-document",
-            help='put the text between `"""` and `"""`',
-        )
-        body = self.text[m.end() : close.start()] if close else ""
-        return self._stand_in(token, STRING, end, _plain(body, token.start, end))
-
-    def _stand_in(self, token: Token, kind: int, end: int, value: Any) -> Token:
-        token.kind, token.end, token.value = kind, end, value
-        self.at = end
-        line_break = self.text.rfind("\n", token.start, end)
-        if line_break >= 0:
-            self.line_start = line_break + 1
-        return token
-
-    # -- where the pattern has no token
 
     def _unknown(self, token: Token) -> Token | None:
         text, start = self.text, token.start
@@ -285,157 +223,6 @@ class Lexer:
         step = "entries need nothing between them: delete it" if word == ";" else None
         self.report(slips.RF105, span, f"`{word}` has no meaning here", help=step)
 
-    def _string(self, token: Token) -> Token:
-        text, start = self.text, token.start
-        if text.startswith('"""', start):
-            return self._block(token)
-        m = _STRING.match(text, start)
-        assert m is not None
-        if m[1]:
-            self._bad_references(start, m.end(), inline=True)
-            return self._stand_in(token, STRING, m.end(), _plain("", start, m.end()))
-        end = start + len(m.group().rstrip())
-        self.report(
-            slips.RF103,
-            (start, end),
-            "the string is not closed",
-            help='write `"` at its end; text of several lines stands in `"""`',
-        )
-        return self._stand_in(token, STRING, end, _plain(text[start + 1 : end], start, end))
-
-    def _block(self, token: Token) -> Token:
-        text, start = self.text, token.start
-        close = text.find('"""', start + 3)
-        while close > 0 and text[close - 1] == "\\":
-            close = text.find('"""', close + 3)
-        if close < 0:
-            self.swallowed = True
-            self.report(
-                slips.RF103,
-                (start, start + 3),
-                "the block string is not closed",
-                help='write `"""` at its end',
-            )
-            end = len(text)
-        else:
-            end = close + 3
-            self._bad_references(start, end, inline=False)
-        return self._stand_in(token, STRING, end, _plain("", start, end))
-
-    def _bad_references(self, start: int, end: int, *, inline: bool) -> None:
-        """Report the references in a string that are none."""
-        text, at = self.text, start
-        while (at := text.find("$<", at, end)) >= 0:
-            good = _GOOD_REFERENCE.match(text, at, end)
-            if good is None and text[at - 1] != "\\":
-                m = _REFERENCE.match(text, at, end)
-                assert m is not None
-                closed = bool(m[1])
-                self.bad_reference(at, m.end(), closed=closed)
-            at = good.end() if good else at + 2
-
-    def bad_reference(self, start: int, end: int, *, closed: bool) -> None:
-        """Report `$<` … that is no reference."""
-        inside = self.text[start + 2 : end - 1 if closed else end]
-        path = _PATH.match(inside.strip())
-        if not closed:
-            stop = start + 2 + (path.end() if path else 0)
-            self.report(
-                slips.RF104,
-                (start, max(stop, start + 2)),
-                "the reference is not closed" if path else "`$<` begins no reference",
-                help=f"write `$<{path.group()}>`, or `\\$<` for the two characters"
-                if path
-                else "write `\\$<` for the two characters",
-            )
-            return
-        shown = inside if len(inside) < 40 else inside[:39] + "…"
-        self.report(
-            slips.RF104,
-            (start, end),
-            f"`$<{shown}>` is not a reference",
-            help="inside stand a path, literals and filters, and no operators: "
-            '`$<refs.image.version | default("none")>`',
-        )
-
-    def _raw(self, token: Token) -> Token:
-        m = _RAW.match(self.text, token.start)
-        assert m is not None
-        end = token.start + len(m.group().rstrip())
-        self.report(
-            slips.RF103, (token.start, end), "the string is not closed", help="write `'` at its end"
-        )
-        body = self.text[token.start + 1 : end]
-        return self._stand_in(token, STRING, end, _plain(body, token.start, end))
-
-    def _dollar(self, token: Token) -> Token | None:
-        text, start = self.text, token.start
-        if text.startswith("$<", start):
-            m = _REFERENCE.match(text, start)
-            assert m is not None
-            closed = bool(m[1])
-            end = m.end()
-            if not closed:
-                path = _PATH.match(text, start + 2)
-                end = path.end() if path else start + 2
-            self.bad_reference(start, m.end(), closed=closed)
-            return self._stand_in(token, REF, end, _ref(text[start + 2 : end], start, end))
-        if foreign := _FOREIGN.match(text, start):
-            return self._interpolation(token, foreign)
-        self._junk((start, start + 1))
-        return None
-
-    def _interpolation(self, token: Token, m: re.Match[str]) -> Token:
-        inside = next((g for g in m.groups() if g is not None), "").strip()
-        path = _PATH.fullmatch(inside)
-        self.report(
-            slips.RF109,
-            m.span(),
-            f"`{m.group()}` is not a reference",
-            help=f"write `$<{inside}>`" if path else "write `$<…>` with a path inside",
-        )
-        return self._stand_in(token, REF, m.end(), _ref(inside, *m.span()))
-
-    def _number(self, token: Token) -> Token:
-        text, start = self.text, token.start
-        m = _NUMBER.match(text, start)
-        end = m.end() if m else start + 1
-        word = text[start:end]
-        digits = re.match("[0-9.]*", word)
-        assert digits is not None
-        unit = word[digits.end() :]
-        foreign = word.startswith(("0x", "0X", "0b", "0o")) or re.fullmatch("[eE][0-9]*", unit)
-        if unit[:1].isalpha() and not foreign:
-            self._duration_slip((start, end), digits.group(), unit)
-            value: Any = ast.Duration(0, word, span=(start, end))
-            return self._stand_in(token, ID["DURATION"], end, value)
-        step = "write the digits only" if "_" in word else "write a decimal number"
-        if word.count(".") > 1:
-            step = f'write "{word}": a version is text'
-        elif not m:
-            step = "write the digits 0 to 9"
-        self.report(slips.RF127, (start, end), f"`{word}` is not a number", help=step)
-        return self._stand_in(token, ID["INT"], end, ast.Int(0, span=(start, end)))
-
-    def _duration_slip(self, span: ast.Span, digits: str, unit: str) -> None:
-        word = digits + unit
-        units = {"min": "m", "mins": "m", "sec": "s", "secs": "s", "hr": "h", "hrs": "h"}
-        words = {"minute": "m", "second": "s", "hour": "h", "day": "d", "H": "h", "M": "m"}
-        right = {**units, **words, "S": "s", "D": "d"}.get(unit) or words.get(unit.rstrip("s"))
-        if unit == "w" and digits.isdigit() and len(digits) < 6:
-            digits, right = str(int(digits) * 7), "d"
-        step = "the units are `d h m s ms`: `1h30m`"
-        if "." in digits:
-            step = "write whole numbers: `1h30m`"
-            right = None
-        self.report(
-            slips.RF128,
-            span,
-            f"`{word}` is not a duration",
-            help=None if right else step,
-            suggestion=f"{digits}{right}" if right else None,
-        )
-
     def _comment(self, token: Token) -> None:
         text, start = self.text, token.start
         if text.startswith("/*", start):
@@ -464,7 +251,7 @@ class Lexer:
                 f"`{char}` ({slips.named(char)}) is not a quote of the language",
                 help=f'write "{body}"' if len(body) < 40 else 'write `"` at both ends',
             )
-            return self._stand_in(token, STRING, m.end(), _plain(body, *m.span()))
+            return self._stand_in(token, STRING, m.end(), plain(body, *m.span()))
         word = _WORD.match(text, start)
         if word:
             token.kind, token.end, token.odd = NAME, word.end(), "letters"
@@ -498,16 +285,3 @@ class Lexer:
         if token.kind in (ID["INT"], ID["RAW"], NAME):
             return None
         return token
-
-
-def _plain(body: str, start: int, end: int) -> ast.Str:
-    return ast.Str((body,) if body else (), offsets=(start + 1,) if body else (), span=(start, end))
-
-
-def _ref(inside: str, start: int, end: int) -> ast.Ref:
-    path = _PATH.match(inside)
-    parts = tuple(path.group().split(".")) if path else ("args",)
-    return ast.Ref(ast.Path(parts, span=(start, end)), (), span=(start, end))
-
-
-__all__ = ["ID", "Code", "Lexer", "Report", "Token"]

@@ -13,13 +13,14 @@ from typing import Any
 
 from rflow.dsl import ast, slips
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, sort
-from rflow.dsl.lexing import ID, Lexer, Token
+from rflow.dsl.lexing import Lexer
 from rflow.dsl.parse import VERSION, finish
 from rflow.dsl.situation import PLACES, Open, Situation, Slip, as_kind
 from rflow.dsl.slips_depth import RF129
 from rflow.dsl.slips_entry import RF102, RF137, last_resort
 from rflow.dsl.slips_file import version_line
 from rflow.dsl.slow_builder import SlowBuilder
+from rflow.dsl.tokens import ID, Token
 from rflow.grammar.tables import ACTIONS, ENDS, KEYWORDS, RULES, STARTS, SYMBOLS
 
 MISTAKES_MAX = 100

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from rflow.dsl.ast import Span, Str
 from rflow.dsl.diagnostics import Code, Label, Source
-from rflow.dsl.lexing import ID, Token
+from rflow.dsl.tokens import ID, Token
 from rflow.grammar.tables import FIRST_NONTERMINAL, KEYWORDS, SYMBOLS
 
 PLACES = {

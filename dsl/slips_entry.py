@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rflow.dsl.diagnostics import Code, Label, closest
 from rflow.dsl.examples import in_flow, in_node
-from rflow.dsl.lexing import ID
 from rflow.dsl.situation import INPUT_PLACES, VALUES, Situation, Slip, as_kind, without_colon
 from rflow.dsl.slips_header import RF108
+from rflow.dsl.tokens import ID
 from rflow.grammar.tables import KEYWORDS, SYMBOLS
 
 RF101 = Code(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rflow.dsl.diagnostics import Code
-from rflow.dsl.lexing import ID, Report, Token
 from rflow.dsl.parse import VERSION
+from rflow.dsl.tokens import ID, Report, Token
 
 _REST = "\nflow a {\n  let b = 1\n}\n"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rflow.dsl.diagnostics import Code
 from rflow.dsl.examples import in_flow
-from rflow.dsl.lexing import ID, Token
 from rflow.dsl.situation import Situation, Slip, as_kind
+from rflow.dsl.tokens import ID, Token
 
 _BODY = '{\n    script = "true"\n    pure\n  }'
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from rflow.dsl.ast import Span
 from rflow.dsl.diagnostics import Code
-from rflow.dsl.lexing import Report
 from rflow.dsl.slips_depth import RF129, RF130, RF135
 from rflow.dsl.slips_text import RF104, RF126, RF127, RF128, RF134
+from rflow.dsl.tokens import Report
 
 PROBLEMS: dict[str, tuple[Code, str, str]] = {
     "escape": (RF126, "`{}` is not an escape", "write `\\\\` for a backslash, or use `'…'`"),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from rflow.dsl.ast import Duration
 from rflow.dsl.diagnostics import Code, Label
 from rflow.dsl.examples import in_flow, in_node
-from rflow.dsl.lexing import ID, Token
 from rflow.dsl.situation import VALUES, Situation, Slip, as_kind, without_text
 from rflow.dsl.slips_text import RF128
+from rflow.dsl.tokens import ID, Token
 
 RF112 = Code(
     "RF112",

@@ -11,10 +11,10 @@ from typing import Any, cast
 from rflow.dsl import ast
 from rflow.dsl.ast import Span
 from rflow.dsl.build_expr import Values
-from rflow.dsl.lexing import Report
 from rflow.dsl.parse import FastBuilder, NotParsed
 from rflow.dsl.slips_literal import report_literal
 from rflow.dsl.strings import BadLiteral
+from rflow.dsl.tokens import Report
 
 
 class SlowBuilder(FastBuilder):
