@@ -44,7 +44,7 @@ def show(service: Releasing, found: Rollback, stage: Stage, given: Iterable[str]
     if found.same and found.steps:
         names = ", ".join(resources.name_of(held.resource, found.stage) for held in found.same)
         say(wrap(f"  {pen.dim('as it was already:')} {names}", width, "    "))
-    if found.crossed or found.absent:
+    if found.steps and (found.crossed or found.absent):
         say()
         say(pen.bold("Not taken back"))
         for crossed in found.crossed:
