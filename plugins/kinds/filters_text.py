@@ -58,9 +58,10 @@ def short(text: str) -> str:
     example='run.started | date gives "2026-11-23T09:30:00Z", date("%Y-%m-%d") "2026-11-23"',
     northflank="date",
 )
-def date(seconds: float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
+def date(seconds: float, form: str | None = None) -> str:
     """A time, in seconds since 1970, as text in UTC; the form is that of strftime, of which
     `%a %A %b %B %d %H %I %j %m %M %p %S %u %V %y %Y %%` are taken."""
+    form = "%Y-%m-%dT%H:%M:%SZ" if form is None else form
     for found in re.findall(r"%(.?)", form):
         if found not in _DATE_LETTERS:
             raise ValueError(f"date: `%{found}` is none of those that are taken")
