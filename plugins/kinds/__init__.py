@@ -18,6 +18,7 @@ from rflow.plugins.kinds import (
     sources,
 )
 from rflow.plugins.kinds.archive import Archive
+from rflow.plugins.kinds.database import Backup, Restore
 from rflow.plugins.kinds.deploy_command import Command
 from rflow.plugins.kinds.deploy_directory import Directory
 from rflow.plugins.kinds.file import Write
@@ -32,7 +33,20 @@ RFLOW_CONTRACT = 1
 
 
 def rflow_node_types() -> Sequence[type[Node]]:
-    return (Sh, Checkout, Archive, Directory, Command, Check, Until, Write, Webhook, Run)
+    return (
+        Sh,
+        Checkout,
+        Archive,
+        Directory,
+        Command,
+        Check,
+        Until,
+        Write,
+        Webhook,
+        Run,
+        Backup,
+        Restore,
+    )
 
 
 def rflow_trigger_types() -> Sequence[type[Trigger]]:
