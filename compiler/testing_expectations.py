@@ -23,6 +23,7 @@ from rflow.compiler.types import (
     Type,
     TypeMismatch,
     apply_operator,
+    present,
 )
 from rflow.dsl import ast
 
@@ -85,7 +86,7 @@ class Expectations:
             flow is not self.flow for _, flow in found.members.values()
         ):
             return
-        if not any(member.conditions for member, _ in found.members.values()):
+        if not any(member.conditions or member.loops for member, _ in found.members.values()):
             help = "without a `when` it runs, or is cancelled, or is not started"
             self._never(clause.span, f"{found.member.word} has no `when`: nothing skips it", help)
 
@@ -150,7 +151,10 @@ class Expectations:
             return
         if output.type is not None:
             try:
-                fits = apply_operator(clause.op, (written(output.type), type_)) == BOOL
+                own = written(output.type)
+                if clause.op not in ("==", "!="):  # where it is missing, that is not met
+                    own = present(own)
+                fits = apply_operator(clause.op, (own, type_)) == BOOL
             except TypeMismatch as wrong:
                 self._never(clause.span, f"the output `{name}`: {wrong}", None)
                 return

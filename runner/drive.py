@@ -303,8 +303,6 @@ class Driver:
         self._stopping, self._again, self.cancel_wanted = step.stopping, step.again, 0
         for timer in step.timers:
             heappush(self._timers, timer)
-        for id in step.stops:
-            self.dispatcher.stop(id)
         for reply, refused in step.replies:
             if refused is None:
                 reply.done()
@@ -313,6 +311,9 @@ class Driver:
         for command in step.commands:
             if step.state.node(command.node).open:
                 self.dispatcher.submit(command)
+        # Last: after a crash an attempt is taken up and, the run being cancelled, ended in one step.
+        for id in step.stops:
+            self.dispatcher.stop(id)
         if self.observe is not None:
             for record in step.events:
                 self.observe(record)

@@ -207,7 +207,10 @@ class Actors:
         """One thing that an attempt does; False if it has nothing to do before its time."""
         command = going.command
         if command.mode == "recover":
-            took = command.key in self.world.done
+            fault = self.script.fault(command, self.world.ordinal(command))
+            took = command.key in self.world.done and fault is None
+            if not took:  # somebody asked: to make the change again is right
+                self.world.redone.add(command.key)
             self._end(going, self._outcome(going) if took else NotDone())
             return True
         if command.mode in ("undo", "restore") or command.from_contract:

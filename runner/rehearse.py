@@ -315,9 +315,9 @@ class Play:
     # -- people --------------------------------------------------------------------------------
 
     def _cancel(self, number: int) -> bool:
-        """Cancel the run as a clause says, once; whether it was for the first time."""
+        """Cancel the run as a clause says, once; whether the runner has yet to hear of it."""
         if number in self.cancelled:
-            return False
+            return any(fact.kind == "cancel" for fact in self.outside.facts(RUN))
         self.cancelled.add(number)
         rollback = self.test.cancels[number].rollback
         body: dict[str, Json] = {"by": self.test.by, "rollback": rollback}
@@ -329,8 +329,8 @@ class Play:
         now, state = self.clock.now(), self.driver.state
         for number, cancel in enumerate(self.test.cancels):
             due = cancel.after_s is not None and state.started_at + cancel.after_s <= now
-            if due and self._cancel(number):
-                return True
+            if due and number not in self.cancelled:
+                return self._cancel(number)
         for id in sorted(state.live):
             node = state.node(id)
             if node.status != "waiting" or not node.asked:
@@ -348,7 +348,10 @@ class Play:
     def _at_gate(self, id: str) -> bool:
         plan_node = self.driver.state.instance(id).node.id
         return any(
-            cancel.at is not None and aims_at(cancel.at, plan_node, id) and self._cancel(number)
+            cancel.at is not None
+            and number not in self.cancelled
+            and aims_at(cancel.at, plan_node, id)
+            and self._cancel(number)
             for number, cancel in enumerate(self.test.cancels)
         )
 
