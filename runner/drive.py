@@ -311,7 +311,7 @@ class Driver:
         for command in step.commands:
             if step.state.node(command.node).open:
                 self.dispatcher.submit(command)
-        # Last: after a crash an attempt is taken up and, the run being cancelled, ended in one step.
+        # Last: after a crash an attempt may be taken up, and ended since the run is cancelled.
         for id in step.stops:
             self.dispatcher.stop(id)
         if self.observe is not None:
