@@ -77,7 +77,7 @@ def rollback(
     """
     service = open_state(state)
     if again:
-        return _resume(service, run, form=form, parallel=parallel, yes=yes)
+        return _resume(service, run, person(by), form=form, parallel=parallel, yes=yes)
     if run is None:
         raise Failure("back to which release?", help="`rflow releases` lists them")
     target = find_run(service, run)
@@ -118,6 +118,7 @@ def rollback(
         note(f"{found.stage} is as it was when run {target} ended; nothing is done")
     else:
         _end_first(service, going)
+        _begin(service, new, form)
         code = _drive(service, new, stage, who, form=form, parallel=parallel)
     if code == 0:
         _put(files, target)
@@ -188,16 +189,19 @@ def _end_first(service: Service, going: list[str]) -> None:
                 time.sleep(WAIT_S)
 
 
+def _begin(service: Service, run: str, form: str) -> None:
+    if form != "json":
+        say(f"run {run}")
+        return
+    from rflow.cli.watch import json_line
+
+    for record in service.records(run):
+        say(json_line(run, record))
+
+
 def _drive(service: Service, run: str, stage: Stage, who: str, *, form: str, parallel: int) -> int:
     from rflow.cli import following
 
-    if form == "json":
-        from rflow.cli.watch import json_line
-
-        for record in service.records(run):
-            say(json_line(run, record))
-    else:
-        say(f"run {run}")
     observe = _approver(service, run, stage, who)
     code = following.drive(service, run, form=form, parallel=parallel, observe=observe)
     if code and service.summary(run).concluded:
@@ -222,9 +226,9 @@ def _approver(service: Service, run: str, stage: Stage, who: str) -> Callable[[R
 # -- a rollback that failed midway -------------------------------------------------------------
 
 
-def _resume(service: Service, text: str | None, *, form: str, parallel: int, yes: bool) -> int:
-    from rflow.cli import following
-
+def _resume(
+    service: Service, text: str | None, who: str, *, form: str, parallel: int, yes: bool
+) -> int:
     run = _unfinished(service, text)
     summary = service.summary(run)
     if summary.status == "success":
@@ -242,8 +246,10 @@ def _resume(service: Service, text: str | None, *, form: str, parallel: int, yes
         if not yes and not agreed("Go on?"):
             note("nothing was touched")
             return 0
-        service.retry(run, by=person(None))
-    return following.drive(service, run, form=form, parallel=parallel)
+        service.retry(run, by=who)
+    stage = _stage(service, run)
+    assert stage is not None  # a rollback has one
+    return _drive(service, run, stage, who, form=form, parallel=parallel)
 
 
 def _unfinished(service: Service, text: str | None) -> str:

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from rflow.cli import entry, line
 from rflow.cli.failure import Failure
+from rflow.plugins.host import Host
+from rflow.runner.events import Reason
+from rflow.runner.service import Service
+from rflow.runner.why import sentence
 
 from .conftest import Rflow
 from .shop import LEAD, Shop
@@ -83,12 +87,14 @@ def test_a_freeze_holds_and_one_node_passes(rflow: Rflow, tmp_path: Path) -> Non
 
 def drive(shop: Shop, run: str) -> None:
     """Go on until the run waits."""
-    from rflow.plugins.host import Host
-    from rflow.runner.service import Service
-
-    service = Service.open(shop.folder / ".rflow", Host.load())
+    service = service_of(shop)
     service.drive(run, until="wait")
     service.close()
+
+
+def service_of(shop: Shop) -> Service:
+    """The runner beneath the commands."""
+    return Service.open(shop.folder / ".rflow", Host.load())
 
 
 def test_quarantine_is_lifted(rflow: Rflow, tmp_path: Path) -> None:
@@ -122,6 +128,8 @@ def test_times(monkeypatch: pytest.MonkeyPatch) -> None:
         assert line.moment("03:00", now) == now - 2400 + 86400, "tomorrow"
         assert line.moment("2026-02-02 04:00", now) == now + 1200
         assert line.moment("2026-02-02T03:00:00Z", now) == now + 1200
+        reason = Reason("window-closed", {"opens": now, "windows": []})
+        assert "2026-02-02 03:40:00 +0100" in sentence(reason), "as all times are shown"
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -191,3 +199,28 @@ def test_gc(rflow: Rflow, tmp_path: Path) -> None:
     assert "nothing that nobody needs" in shop.done("gc", "--days", "0", "--keep-runs", "0")
     shop.done("rollback", one, "--yes")
     assert shop.site() == "version 1"
+
+
+def test_what_has_changed_since_it_was_asked_is_shown(rflow: Rflow, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, rflow)
+    run = shop.create("2")
+    shop.done("cancel", run)
+    assert rflow("resume", run).returncode == entry.RUN_FAILED
+    service = service_of(shop)
+    service.retry(run, "migrate", {"web": {"target": "elsewhere"}}, by="dev@example.com")
+    service.drive(run, until="wait")
+    service.close()
+    text = shop.done("approvals")
+    assert "asked again (2), since this has changed:" in text
+    assert "target" in text
+    assert "elsewhere" in text
+
+
+def test_a_process_that_ends_at_once_is_noticed(
+    rflow: Rflow, hello: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    result = rflow("run", "hello.rflow", "--yes", "--detach")
+    assert result.returncode == entry.RUN_FAILED
+    assert "has ended: it said nothing" in result.stderr
+    assert "rflow resume" in result.stderr
