@@ -10,7 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rflow.plugins.context import Artifacts, Completed, Context, Effect, NodeError, Parked
+    from rflow.plugins.context import (
+        Artifacts,
+        Completed,
+        Context,
+        Deployed,
+        Effect,
+        NodeError,
+        Parked,
+    )
     from rflow.plugins.markers import (
         Artifact,
         Doc,
@@ -33,7 +41,15 @@ if TYPE_CHECKING:
     from rflow.plugins.types import CONTRACT_VERSION, Json, RetrySpec
 
 _HOMES = {
-    "context": ("Artifacts", "Completed", "Context", "Effect", "NodeError", "Parked"),
+    "context": (
+        "Artifacts",
+        "Completed",
+        "Context",
+        "Deployed",
+        "Effect",
+        "NodeError",
+        "Parked",
+    ),
     "markers": (
         "Artifact",
         "Doc",
@@ -63,6 +79,7 @@ __all__ = [
     "Artifacts",
     "Completed",
     "Context",
+    "Deployed",
     "Doc",
     "Duration",
     "Effect",

@@ -53,6 +53,25 @@ class Effect:
     after: Json
 
 
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What is deployed of a service on another stage: `resource` (`web@staging`) has `value`, None
+    if it is absent, since `since` (seconds since 1970).
+
+    `run` gave it that value, "" if it is from before all that is known; `status` is that run's,
+    `version` what it released, "" if it did not say. `doubt`: the change was cut off or still goes
+    on, so that the value is not certain.
+    """
+
+    resource: str
+    value: Json
+    run: str
+    status: str
+    version: str
+    since: float
+    doubt: bool
+
+
 class Artifacts(ABC):
     """The run's store of files, each known by its digest `sha256:…`."""
 
@@ -151,3 +170,8 @@ class Context(ABC):
     @abstractmethod
     def run_status(self, run_id: str) -> str:
         """Its status: `pending`, `running`, `waiting`, `success`, `failed` or `cancelled`."""
+
+    @abstractmethod
+    def deployed(self, service: str) -> Deployed:
+        """What is deployed of a service on the stage before this run's in the pipeline; NodeError
+        if there is no such stage, or nothing of that name was ever deployed there."""

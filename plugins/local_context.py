@@ -18,7 +18,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from rflow.plugins.context import Artifacts, Completed, Context, Effect, NodeError, Parked
+from rflow.plugins.context import (
+    Artifacts,
+    Completed,
+    Context,
+    Deployed,
+    Effect,
+    NodeError,
+    Parked,
+)
 from rflow.plugins.node import Node
 from rflow.plugins.notation import parse_type
 from rflow.plugins.types import Json, Scalar
@@ -53,7 +61,8 @@ class LocalContext(Context):
 
     `declared` are the outputs that the node's body declares, name to type as text; `variables`
     are added to the environment of its programs, as the references of scripts are; `runs` gives,
-    for each run that the node starts, its statuses one after the other.
+    for each run that the node starts, its statuses one after the other; `before` is what is
+    deployed on the stage before, by the service's name.
     """
 
     def __init__(
@@ -67,6 +76,7 @@ class LocalContext(Context):
         declared: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         runs: Sequence[str] = ("success",),
+        before: Mapping[str, Deployed] | None = None,
         effects: tuple[Effect, ...] = (),
         waited: frozenset[str] = frozenset(),
     ) -> None:
@@ -90,6 +100,7 @@ class LocalContext(Context):
         self.waits: list[tuple[str, float | None, float | None]] = []
         self.started: list[tuple[str, dict[str, Json], str]] = []
         self._runs = list(runs)
+        self.before = dict(before or {})
         self._waited = waited
         self._ended = threading.Event()
         for folder in (self.directory, self.workspace, self.scratch):
@@ -111,6 +122,7 @@ class LocalContext(Context):
             declared=self.declared,
             variables=self.variables,
             runs=self._runs,
+            before=self.before,
             effects=tuple(self.announced) or self.effects,
         )
 
@@ -157,6 +169,11 @@ class LocalContext(Context):
 
     def run_status(self, run_id: str) -> str:
         return self._runs.pop(0) if len(self._runs) > 1 else self._runs[0]
+
+    def deployed(self, service: str) -> Deployed:
+        if service not in self.before:
+            raise NodeError(f"nothing is deployed of `{service}`", retry=False)
+        return self.before[service]
 
     def process(
         self,

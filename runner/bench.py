@@ -10,7 +10,7 @@ from pathlib import Path
 from rflow.compiler.expr import Root
 from rflow.compiler.plan import Json, Node, Plan
 from rflow.plugins import node as author
-from rflow.plugins.context import NodeError
+from rflow.plugins.context import Deployed, NodeError
 from rflow.runner.artifacts import ArtifactStore
 from rflow.runner.command import Command
 from rflow.runner.guard import Guard
@@ -22,6 +22,14 @@ from rflow.runner.state_dir import StateDir
 
 StartRun = Callable[[str, dict[str, Json], str], str]
 """Starts a run of a flow with arguments and an idempotency key, in any thread; the run's id."""
+
+
+LookUp = Callable[[str], Deployed]
+"""See `Context.deployed`. In any thread."""
+
+
+def _no_stages(_: str) -> Deployed:
+    raise NodeError("stages cannot be looked at from here", retry=False)
 
 
 def _no_runs(*_: object) -> str:
@@ -51,6 +59,7 @@ class Bench:
     scrubber: Scrubber = field(default_factory=Scrubber)
     start_run: StartRun = _no_runs
     run_status: Callable[[str], str] = _no_runs
+    deployed: LookUp = _no_stages
     tell: Callable[[str, int, list[Line]], None] | None = None
     grace_s: float = GRACE_S
 

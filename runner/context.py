@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rflow.compiler.types import parse_type, read_text, storable
-from rflow.plugins.context import Artifacts, Completed, Context, Effect, NodeError, Parked
+from rflow.plugins.context import (
+    Artifacts,
+    Completed,
+    Context,
+    Deployed,
+    Effect,
+    NodeError,
+    Parked,
+)
 from rflow.plugins.types import Json
 from rflow.runner import process
 from rflow.runner.artifacts import ArtifactStore
@@ -186,6 +194,9 @@ class AttemptContext(Context):
 
     def run_status(self, run_id: str) -> str:
         return self._bench.run_status(run_id)
+
+    def deployed(self, service: str) -> Deployed:
+        return self._bench.deployed(service)
 
 
 class KeptArtifacts(Artifacts):

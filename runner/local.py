@@ -17,7 +17,7 @@ from rflow.compiler.expr import Root
 from rflow.compiler.plan import Json, Plan
 from rflow.plugins.context import NodeError
 from rflow.plugins.host import Host
-from rflow.runner.bench import Bench, StartRun
+from rflow.runner.bench import Bench, LookUp, StartRun
 from rflow.runner.command import Command, Message
 from rflow.runner.context import texts
 from rflow.runner.events import AttemptSucceeded, RunCreated
@@ -32,7 +32,7 @@ from rflow.runner.spawn import base_environment
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
 
-__all__ = ["LocalDispatcher", "StartRun"]
+__all__ = ["LocalDispatcher", "LookUp", "StartRun"]
 
 Path_ = tuple[str | int, ...]
 
@@ -54,6 +54,7 @@ class LocalDispatcher:
         secrets: dict[str, str],
         previous_guard: str = "",
         start_run: StartRun | None = None,
+        deployed: LookUp | None = None,
         grace_s: float = GRACE_S,
     ) -> None:
         kill_leftovers(state.guards, previous_guard, grace_s)
@@ -93,6 +94,8 @@ class LocalDispatcher:
         )
         if start_run is not None:
             bench.start_run = start_run
+        if deployed is not None:
+            bench.deployed = deployed
         self._pool = Pool(bench)
 
     def submit(self, command: Command) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from rflow.compiler.plan import Json, Plan
+from rflow.plugins.context import Deployed
 from rflow.plugins.host import Host
 from rflow.runner import events as ev
 from rflow.runner import refusals
@@ -27,9 +28,10 @@ from rflow.runner.drive import POLL_S, Driver
 from rflow.runner.events import Reason, Record
 from rflow.runner.heads import note_head
 from rflow.runner.journal import RunSummary, Stale
-from rflow.runner.local import LocalDispatcher, StartRun
+from rflow.runner.local import LocalDispatcher, LookUp, StartRun
 from rflow.runner.prepare import missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
+from rflow.runner.promoting import deployed_before
 from rflow.runner.refusals import Refused
 from rflow.runner.releasing import Releasing
 from rflow.runner.sqlite import SqliteJournal
@@ -134,6 +136,7 @@ class Service(Releasing):
             secrets=values,
             previous_guard=state.guard,
             start_run=self._starter(state.created, plan),
+            deployed=self._look_up(plan),
         )
 
         def told(record: Record) -> None:
@@ -170,6 +173,16 @@ class Service(Releasing):
                 service.close()
 
         return start
+
+    def _look_up(self, plan: Plan) -> LookUp:
+        def look(service: str) -> Deployed:
+            other = Service(self.state, SqliteJournal(self.state), self.host)
+            try:
+                return deployed_before(other, plan.stage, service)
+            finally:
+                other.close()
+
+        return look
 
     def _loop(self, driver: Driver, stop: Stop, until: Literal["end", "wait"]) -> None:
         def leave() -> bool:

@@ -25,6 +25,7 @@ from rflow.plugins.kinds.file import Write
 from rflow.plugins.kinds.flow import Run
 from rflow.plugins.kinds.git import Checkout
 from rflow.plugins.kinds.http import Check, Webhook
+from rflow.plugins.kinds.promote import Promote
 from rflow.plugins.kinds.sh import Sh
 from rflow.plugins.kinds.triggers import TRIGGERS
 from rflow.plugins.kinds.wait import Until
@@ -46,6 +47,7 @@ def rflow_node_types() -> Sequence[type[Node]]:
         Run,
         Backup,
         Restore,
+        Promote,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -98,3 +99,63 @@ def server() -> Iterator[Server]:
     found = Server()
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that the tests of one process share, so that plugins are read once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+class Rflow:
+    """The program `rflow` in a folder, with nothing of the caller's environment."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "XDG_CACHE_HOME": str(cache),
+            "LANG": "C.UTF-8",
+            "RFLOW_AS": "dev@example.com",
+        }
+
+    def asked(self, *words: str, until: str, then: Callable[[], object]) -> str:
+        """What it prints, when something is done as soon as it has printed `until`."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "rflow.cli", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as running:
+            printed = ""
+            for line in running.stdout or ():
+                printed += line
+                if until in line:
+                    then()
+        assert running.returncode == 0, printed
+        return printed
+
+    def __call__(self, *words: str, code: int = 0, **extra: str) -> str:
+        """What it prints; it must end with this code."""
+        done = subprocess.run(
+            [sys.executable, "-m", "rflow.cli", *words],
+            cwd=self.folder,
+            env={**self.environment, **extra},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def rflow(tmp_path: Path, cache_home: Path) -> Rflow:
+    return Rflow(tmp_path, cache_home)
