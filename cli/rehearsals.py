@@ -14,7 +14,8 @@ from rflow.cli.flows import Flows
 from rflow.runner.chaos import Difference, differences
 from rflow.runner.expectations import Unmet, judge
 from rflow.runner.rehearsal_coverage import Coverage
-from rflow.runner.rehearse import Rehearsed, Theatre, Unplayable, play
+from rflow.runner.rehearsal_run import Theatre, Unplayable
+from rflow.runner.rehearse import Rehearsed, play
 
 if TYPE_CHECKING:
     from rflow.compiler.testing import Test

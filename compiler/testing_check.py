@@ -16,12 +16,12 @@ from rflow.compiler.checks.declarations import plain
 from rflow.compiler.checks.report import Report, listed
 from rflow.compiler.checks.sites import Site
 from rflow.compiler.expr import Expr
-from rflow.compiler.lower import Lowering, seconds
+from rflow.compiler.lower import Lowering
 from rflow.compiler.plan import Place
-from rflow.compiler.scope import File, Flow, Member, Program, Trigger
+from rflow.compiler.scope import File, Flow, Program
+from rflow.compiler.testing_actions import Actions
 from rflow.compiler.testing_codes import (
     INCOMPLETE,
-    NO_DECISION,
     NO_FAULT,
     NO_FLOW,
     NO_SUCH,
@@ -29,9 +29,10 @@ from rflow.compiler.testing_codes import (
     NO_VALUE,
     TOLD_TWICE,
 )
-from rflow.compiler.testing_expectations import Expectations, written
-from rflow.compiler.testing_targets import Found, find
-from rflow.compiler.types import Optional, Type
+from rflow.compiler.testing_expectations import Expectations
+from rflow.compiler.testing_triggers import derived, read_of_triggers, trigger_name
+from rflow.compiler.testing_values import Values
+from rflow.compiler.types import Optional
 from rflow.dsl import ast
 from rflow.plugins.types import Specs
 
@@ -75,7 +76,7 @@ class TestCheck:
         # The values of a test read nothing of the flow: they have a scope of their own.
         self.lowering = Lowering(Flow(ast.Flow(ast.Name("test")), file), specs)
         self.lowering.references.site = SITE
-        self.seen: dict[str, ast.Span] = {}
+        self.values = Values(self.lowering)
 
     def check(self) -> testing.Test | None:
         """The test; None after a mistake."""
@@ -97,10 +98,11 @@ class TestCheck:
                 imported=True,
             )
             return None
-        by = self._text(run.by) if run.by is not None else testing.STARTER
+        by = self.values.person(run.by) if run.by is not None else testing.STARTER
         args = self._args(flow, run)
         triggers = self._triggers(flow)
         self._missing(flow, run, args, triggers)
+        actions = Actions(flow, tree, report, self.values)
         expectations = Expectations(flow, tree, report, self.lowering)
         test = testing.Test(
             plain(tree.name) or "",
@@ -110,10 +112,10 @@ class TestCheck:
             self._moment(run.at),
             args,
             triggers,
-            tuple(self._mocks(flow)),
-            tuple(self._answers(flow, by)),
-            tuple(self._faults(flow)),
-            tuple(self._cancels(flow)),
+            tuple(actions.mocks()),
+            tuple(actions.answers(by)),
+            tuple(actions.faults()),
+            tuple(actions.cancels()),
             tuple(expectations.all()),
         )
         return test if len(report.found) == self.before else None
@@ -123,7 +125,7 @@ class TestCheck:
     def _run(self) -> ast.TestRun | None:
         runs = [clause for clause in self.tree.clauses if isinstance(clause, ast.TestRun)]
         if len(runs) > 1:
-            self._twice("a test starts one run", runs[1].span, runs[0].span)
+            self.values.twice("a test starts one run", runs[1].span, runs[0].span)
         if not runs:
             self.report.error(
                 INCOMPLETE,
@@ -140,16 +142,6 @@ class TestCheck:
                 help="write `expect run success`, or what else is to be so",
             )
         return runs[0]
-
-    def _twice(self, message: str, span: ast.Span, first: ast.Span) -> None:
-        label = self.report.label(first, "the first")
-        self.report.error(TOLD_TWICE, span, message, labels=(label,), help="keep one of them")
-
-    def _text(self, node: ast.Str) -> str:
-        text = plain(node)
-        if text is None:
-            self.report.error(NO_DECISION, node.span, "a person is a plain string, and not empty")
-        return text or ""
 
     def _moment(self, node: ast.Str | None) -> str:
         if node is None:
@@ -170,44 +162,16 @@ class TestCheck:
 
     def _args(self, flow: Flow, run: ast.TestRun) -> dict[str, Expr]:
         types = {name: arg.type for name, arg in flow.args.items()}
-        return self._values(run.args, types, f"the flow `{flow.name}` has no argument", "argument")
-
-    def _values(
-        self, given: tuple[ast.Input, ...], types: dict[str, Type | None], none: str, what: str
-    ) -> dict[str, Expr]:
-        """The values that stand in a block, by name, each of the type of its name."""
-        found: dict[str, Expr] = {}
-        seen: dict[str, ast.Span] = {}
-        for item in given:
-            name = item.name.text
-            if name not in types:
-                self.report.unknown(
-                    NO_SUCH,
-                    item.name.span,
-                    name,
-                    f"{none} `{name}`",
-                    list(types),
-                    help=f"there are {listed(list(types))}" if types else "it has none",
-                )
-                continue
-            if name in seen:
-                self._twice(f"`{name}` is given twice", item.name.span, seen[name])
-                continue
-            seen[name] = item.name.span
-            type_ = types[name]
-            if type_ is None:
-                continue
-            lowered = self.lowering.value(item.value, written(type_), f"the {what} `{name}`")
-            if lowered is not None:
-                found[name] = lowered[0]
-        return found
+        return self.values.read(
+            run.args, types, f"the flow `{flow.name}` has no argument", "argument"
+        )
 
     # -- triggers ------------------------------------------------------------------------------
 
     def _triggers(self, flow: Flow) -> dict[str, dict[str, Expr]]:
         found: dict[str, dict[str, Expr]] = {}
         for clause in self._givens():
-            name = _trigger_name(clause.target)
+            name = trigger_name(clause.target)
             if name is None:
                 continue
             trigger = flow.triggers.get(name)
@@ -216,7 +180,7 @@ class TestCheck:
                 continue
             fields = trigger.fields or {}
             types = {field: value.type for field, value in fields.items()}
-            found[name] = self._values(
+            found[name] = self.values.read(
                 clause.values, types, f"the trigger `{name}` brings no", "value"
             )
         return found
@@ -235,7 +199,7 @@ class TestCheck:
         elif clause.takes is not None:
             self.report.error(NO_FAULT, span, "a trigger takes no time", help="leave `takes` out")
         else:
-            self._twice(f"`refs.{name}` is given twice", span, span)
+            self.values.twice(f"`refs.{name}` is given twice", span, span)
 
     def _givens(self) -> Iterator[ast.Given]:
         return (clause for clause in self.tree.clauses if isinstance(clause, ast.Given))
@@ -258,193 +222,16 @@ class TestCheck:
                     f"the flow `{flow.name}` needs the argument `{name}`",
                     help=f"write `run {flow.name} {{ {name} = … }}`",
                 )
-        given = {_trigger_name(clause.target) for clause in self._givens()}
+        given = {trigger_name(clause.target) for clause in self._givens()}
         for name, field in read_of_triggers(flow):
             trigger = flow.triggers.get(name)
             if trigger is None or field in triggers.get(name, {}):
                 continue
-            if not _derived(trigger, field) and (name not in given or name in triggers):
-                label = self.report.label(self.tree.name.span, "")
+            if not derived(trigger, field) and (name not in given or name in triggers):
                 self.report.error(
                     NO_VALUE,
                     run.flow.span,
                     f"the flow `{flow.name}` reads `refs.{name}.{field}`, and this test gives no"
                     " value for it",
-                    labels=(label,) if label.text else (),
                     help=f"write `given refs.{name} {{ {field} = … }}`",
                 )
-
-    # -- nodes ---------------------------------------------------------------------------------
-
-    def _find(self, flow: Flow, target: ast.Target) -> Found | None:
-        return find(flow, target, self.report)
-
-    def _one(self, flow: Flow, target: ast.Target, word: str) -> tuple[Found, Member, Flow] | None:
-        """The node that is meant, where it must be one node and no gate."""
-        found = self._find(flow, target)
-        if found is None:
-            return None
-        if found.member.kind != "node":
-            first = next(iter(found.members), None)
-            help = f"name a node of it, such as `{first}`" if first else None
-            if found.member.kind == "approve":
-                help = f"answer it: `answer {found.aim.text} reject by …`"
-            self.report.error(
-                NO_FAULT, target.span, f"{found.member.word} is no node and {word}", help=help
-            )
-            return None
-        (member, around), *_ = found.members.values()
-        return found, member, around
-
-    def _mocks(self, flow: Flow) -> Iterator[testing.Mock]:
-        for clause in self._givens():
-            if _trigger_name(clause.target) is not None:
-                continue
-            one = self._one(flow, clause.target, "puts out nothing by itself")
-            if one is None:
-                continue
-            found, member, _ = one
-            first = self.seen.setdefault(found.aim.text, clause.target.span)
-            if first is not clause.target.span:
-                self._twice(f"`{found.aim.text}` is given twice", clause.target.span, first)
-            types = {name: value.type for name, value in (member.outputs or {}).items()}
-            values = self._values(clause.values, types, f"{member.word} has no output", "output")
-            takes = seconds(clause.takes) if clause.takes is not None else None
-            yield testing.Mock(found.aim, values, takes)
-
-    def _faults(self, flow: Flow) -> Iterator[testing.Fault]:
-        from rflow.compiler.planner import retry_of
-
-        for clause in self.tree.clauses:
-            if not isinstance(clause, ast.Fail):
-                continue
-            one = self._one(flow, clause.target, "does not fail by itself")
-            if one is None:
-                continue
-            found, member, around = one
-            assert member.contract is not None or member.spec is None
-            contract = member.contract.type if member.contract is not None else "pure"
-            span, last = clause.span, clause.last
-            attempts = 3
-            if not clause.undo and member.spec is not None:
-                repeatable = member.spec.repeatable or contract == "pure"
-                attempts = retry_of(member, member.spec, around, repeatable).attempts
-            word = "the undo of " if clause.undo else ""
-            if clause.undo and contract not in ("self", "undo"):
-                message = f"{member.word} has nothing that undoes it"
-                self.report.error(NO_FAULT, span, message, help="it says so: see its contract")
-            elif clause.halfway and member.effect is None:
-                message = f"{member.word} has no effect to be left by halves"
-                self.report.error(NO_FAULT, span, message, help="leave `halfway` out")
-            elif clause.first < 1 or (last is not None and last < clause.first):
-                message = "attempts count from 1, and the first of them comes first"
-                self.report.error(NO_FAULT, span, message)
-            elif clause.first > attempts or (last is not None and last > attempts):
-                most = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-                self.report.error(
-                    NO_FAULT,
-                    span,
-                    f"{word}{member.word} has {most} at most",
-                    help="`fail … always` fails each; `retry` in the flow says how many there are",
-                )
-            message = self._text(clause.message) if clause.message is not None else ""
-            yield testing.Fault(
-                found.aim,
-                clause.first,
-                last,
-                clause.undo,
-                clause.halfway,
-                message or testing.FAULT,
-            )
-
-    # -- people --------------------------------------------------------------------------------
-
-    def _answers(self, flow: Flow, starter: str) -> Iterator[testing.Answered]:
-        for clause in self.tree.clauses:
-            if not isinstance(clause, ast.Answer):
-                continue
-            found = self._find(flow, clause.target)
-            if found is None:
-                continue
-            approval = found.member.approval
-            if approval is None:
-                self.report.error(
-                    NO_DECISION,
-                    clause.target.span,
-                    f"{found.member.word} asks nobody",
-                    help="`answer` names an `approve` of the flow",
-                )
-                continue
-            people: list[str] = []
-            for node in clause.by:
-                who = self._text(node)
-                self._may_decide(node, who, found.member, starter, who in people)
-                people.append(who)
-            after = seconds(clause.after) if clause.after is not None else 0.0
-            yield testing.Answered(found.aim, clause.decision, tuple(people), after)
-
-    def _may_decide(self, node: ast.Str, who: str, gate: Member, starter: str, again: bool) -> None:
-        approval = gate.approval
-        assert approval is not None
-        if again:
-            message, help = f"`{who}` decides twice; it counts once", "name another person"
-        elif approval.people and who not in approval.people:
-            message = f"`{who}` may not decide on {gate.word}"
-            help = f"those who may are {listed(approval.people)}"
-        elif who == starter and not approval.self_ok:
-            message = f"`{who}` started the run and may not decide on it"
-            help = "let somebody else start it, or say `self` in the gate"
-        else:
-            return
-        if who:
-            self.report.error(NO_DECISION, node.span, message, help=help)
-
-    def _cancels(self, flow: Flow) -> Iterator[testing.Cancelled]:
-        for clause in self.tree.clauses:
-            if not isinstance(clause, ast.Cancel):
-                continue
-            if clause.at is None:
-                after = seconds(clause.after) if clause.after is not None else 0.0
-                yield testing.Cancelled(after, None, clause.rollback)
-                continue
-            found = self._find(flow, clause.at)
-            if found is not None:
-                yield testing.Cancelled(None, found.aim, clause.rollback)
-
-
-def _trigger_name(target: ast.Target) -> str | None:
-    """`main` for `refs.main`."""
-    first, _, rest = target.steps[0].name.text.partition(".")
-    return rest if first == "refs" else None
-
-
-def read_of_triggers(flow: Flow) -> list[tuple[str, str]]:
-    """The fields of triggers that a flow reads, each once, in the order of the text."""
-    found: dict[tuple[str, str], None] = {}
-    for node in ast.walk(flow.tree):
-        if isinstance(node, ast.Path) and node.parts[0] == "refs" and len(node.parts) > 2:
-            name = str(node.parts[1])
-            if name == "trigger" and name not in flow.members and flow.git_trigger is not None:
-                name = flow.git_trigger
-            if name in flow.triggers and name not in flow.members:
-                found[name, str(node.parts[2])] = None
-    return list(found)
-
-
-def _derived(trigger: Trigger, field: str) -> bool:
-    """Whether the field has a value without being given: it may be missing, or follows."""
-    fields = trigger.fields
-    if fields is None or field not in fields or isinstance(fields[field].type, Optional):
-        return True
-    if trigger.tree.kind.text == "cron":
-        return True
-    if trigger.tree.kind.text != "git":
-        return False
-    if field == "repo_url":
-        return True
-    if field != "branch":
-        return False
-    branches = [item.value for item in trigger.tree.inputs if item.name.text == "branches"]
-    items = branches[0].items if branches and isinstance(branches[0], ast.ListExpr) else ()
-    names = (plain(item) for item in items)
-    return any(name and not set(name) & set("*?[!") for name in names)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from rflow.runner.expectations import Filters, Unmet, judge, name_of
 from rflow.runner.node_state import Impossible
-from rflow.runner.rehearse import Fall, Rehearsed, Theatre, Unplayable, play
+from rflow.runner.rehearsal_run import Theatre, Unplayable
+from rflow.runner.rehearse import Fall, Rehearsed, play
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def test_junit(rflow: Any, flow: Path) -> None:
     flow.write_text(FLOW + WRONG, encoding="utf-8")
     done = rflow("test", "--format", "junit")
     assert done.returncode == 1
-    root = Tree.fromstring(done.stdout)  # noqa: S314
+    root = Tree.fromstring(done.stdout)
     assert root.tag == "testsuites"
     (suite,) = root
     assert suite.attrib["tests"] == "2"
