@@ -40,7 +40,7 @@ class Write(Node, kind="file.write", effect="file", repeatable=True):
         before = value_before(ctx, resource, now)
         ctx.intend(resource, before, after)
         try:
-            replace_file(path, content, int(self.mode, 8))
+            replace_file(ctx, path, content, int(self.mode, 8))
         except OSError as error:
             raise NodeError(f"`{path}` cannot be written: {error.strerror}") from None
         return self._outputs(path, before, after)
@@ -70,7 +70,7 @@ class Write(Node, kind="file.write", effect="file", repeatable=True):
             if not isinstance(value, dict):
                 raise NodeError(f"{value!r} is no value of `{resource}`", retry=False)
             content = ctx.artifacts.path(str(value["content"])).read_bytes()
-            replace_file(path, content, int(str(value["mode"]), 8))
+            replace_file(ctx, path, content, int(str(value["mode"]), 8))
         except OSError as error:
             raise NodeError(f"`{path}` cannot be restored: {error.strerror}") from None
 

@@ -61,7 +61,7 @@ def note_end(ctx: Context, value: str) -> None:
     """Keeps that all which was to be done is done, for `ended` after a crash."""
     path = _end(ctx)
     path.parent.mkdir(exist_ok=True)
-    replace_file(path, value.encode())
+    replace_file(ctx, path, value.encode())
 
 
 def ended(ctx: Context, value: Json) -> bool:
@@ -72,9 +72,14 @@ def ended(ctx: Context, value: Json) -> bool:
         return False
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Puts a file in its place as a whole: a reader sees the old one or the new one."""
-    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}.rflow")
+def replace_file(ctx: Context, path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Puts a file in its place as a whole: a reader sees the old one or the new one.
+
+    The draft is named by the attempt's key, which an attempt that follows one that was cut off
+    has, too: so it takes the place of what that one may have left.
+    """
+    mark = sha256(ctx.key.encode()).hexdigest()[:12]
+    draft = path.with_name(f".{path.name[:100]}.{mark}.rflow")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with open(descriptor, "wb") as file:

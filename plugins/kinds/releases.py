@@ -88,7 +88,7 @@ class Releases:
                 place = value.removeprefix(_FOREIGN)
             else:
                 place = f"releases/{self.folder(value).name}"
-            draft = self.target / f".current-{os.getpid()}"
+            draft = self.target / ".current-rflow"
             draft.unlink(missing_ok=True)
             os.symlink(place, draft)
             os.replace(draft, self.current)

@@ -23,7 +23,9 @@ class DyingJournal(SqliteJournal):
 
     number = 0
 
-    def transact(self, run: str, expected: int, events: Any, at: float, **rest: Any) -> list[Record]:
+    def transact(
+        self, run: str, expected: int, events: Any, at: float, **rest: Any
+    ) -> list[Record]:
         hit = expected < abs(self.number) <= expected + len(events)
         if hit and self.number > 0:
             os.kill(os.getpid(), signal.SIGKILL)
