@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -277,6 +278,37 @@ def test_programs_that_are_missing_or_too_old(
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     with pytest.raises(NodeError, match="of version 9 and the server of"):
         run_node(Backup(url), ctx)
+
+
+FLOW = """
+rflow 1
+
+flow release {
+  secret dsn from env "SHOP_DSN"
+  node backup: database.backup { url = $<secrets.dsn> }
+  node migrate: sh {
+    script = "psql -X -q -v ON_ERROR_STOP=1 -d $<secrets.dsn> -f migrate.sql"
+    undo database.restore { url = $<secrets.dsn>  backup = $<refs.backup.backup> }
+  }
+  node check: sh after migrate { script = "false"  retry none  pure }
+  on failure rollback
+}
+"""
+
+
+def test_a_release_that_fails_takes_its_migration_back(
+    server: Server, rflow: Any, tmp_path: Path
+) -> None:
+    database = server.new()
+    server.sql(SCHEMA, database)
+    before = _dump(server, database)
+    (tmp_path / "release.rflow").write_text(FLOW)
+    (tmp_path / "migrate.sql").write_text(MIGRATION)
+    said = rflow("run", "release.rflow", "--yes", code=3, SHOP_DSN=server.url(database))
+    assert "migrate  success" in said
+    assert _dump(server, database) == before
+    for file in (tmp_path / ".rflow").rglob("*"):
+        assert not file.is_file() or quote(PASSWORD, safe="").encode() not in file.read_bytes()
 
 
 def test_a_copy_of_another_engine_is_refused(server: Server, ctx: LocalContext) -> None:
