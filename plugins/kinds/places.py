@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from hashlib import sha256
 from pathlib import Path
 
 from rflow.plugins import Context, Json, NodeError
