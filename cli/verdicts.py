@@ -67,12 +67,12 @@ def text(verdict: Verdict, plan: Plan, pen: Pen) -> Iterator[str]:
 
 
 def summary(verdicts: Sequence[Verdict], took_s: float, pen: Pen) -> str:
-    """`3 passed, 1 failed in 0.02 s`."""
+    """`3 passed, 1 failed in 0.02s`."""
     failed = sum(not verdict.passed for verdict in verdicts)
     passed = len(verdicts) - failed
     parts = [pen.green(f"{passed} passed")] if passed or not failed else []
     parts += [pen.red(f"{failed} failed")] if failed else []
-    return f"{', '.join(parts)} in {took_s:.2f} s"
+    return f"{', '.join(parts)} in {took_s:.2f}s"
 
 
 def coverage_text(found: Rehearsals, pen: Pen) -> Iterator[str]:

@@ -15,7 +15,7 @@ from rflow.dsl import ast, slips
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, sort
 from rflow.dsl.lexing import Lexer
 from rflow.dsl.parse import VERSION, finish
-from rflow.dsl.situation import PLACES, Open, Situation, Slip, as_kind
+from rflow.dsl.situation import BEFORE_BLOCK, PLACES, Open, Situation, Slip, as_kind
 from rflow.dsl.slips_depth import RF129
 from rflow.dsl.slips_entry import RF102, RF137, last_resort
 from rflow.dsl.slips_file import version_line
@@ -27,6 +27,8 @@ MISTAKES_MAX = 100
 NESTING_MAX = 100
 STACK_MAX = 2_000
 HEADER_MAX = 64
+SKIPPED_MAX = 100_000
+"""So many tokens are skipped in a file: one that needs more is no file of the language."""
 
 _OPENING = {ID["LBRACE"]: ID["RBRACE"], ID["LSQB"]: ID["RSQB"], ID["LPAR"]: ID["RPAR"]}
 _CLOSING = set(_OPENING.values())
@@ -36,10 +38,6 @@ _ENTRIES = frozenset(
     for number, name in enumerate(SYMBOLS)
     if name.startswith(("entries{", "tight_entries{")) or name == "declarations"
 )
-_BEFORE_BLOCK = frozenset(
-    ("after", "for", "word", "ROLLBACK", "text", "target", "starter", "moment", "takes")
-)
-"""What stands before the block of an entry, beside its name."""
 _ASSIGNING = {ID["KEY"], ID["ASSIGN"]}
 _NAMING = _ASSIGNING | _KEYWORD_KINDS | {ID["NAME"]}
 _HEADS = {ID[name] for name in PLACES}
@@ -76,6 +74,7 @@ class Reader:
         self.blamed: set[int] = set()
         self.suspect: tuple[Open, Token] | None = None
         self.stuck = -1
+        self.skipped = 0
 
     # -- reporting
 
@@ -95,14 +94,17 @@ class Reader:
             code.at(primary, message, labels=labels, help=help, suggestion=suggestion)
         )
         if len(self.diagnostics) >= MISTAKES_MAX:
-            self.diagnostics.append(
-                RF137.at(
-                    Label(self.source, (span[1], span[1])),
-                    f"the file has more than {MISTAKES_MAX} mistakes: the rest was not read",
-                    help="mend some of them and check again",
-                )
+            self._give_up(span)
+
+    def _give_up(self, span: ast.Span) -> None:
+        self.diagnostics.append(
+            RF137.at(
+                Label(self.source, (span[1], span[1])),
+                "the file has too many mistakes: the rest was not read",
+                help="mend some of them and check again",
             )
-            raise _Stop
+        )
+        raise _Stop
 
     # -- reading
 
@@ -231,7 +233,7 @@ class Reader:
             head = next((s for s in reversed(self.symbols) if s in _HEADS), 0)
             place = PLACES.get(SYMBOLS[head], "map")
             if self.symbols[-1] not in (head, ID["NAME"], ID["TYPED"]) and (
-                SYMBOLS[self.symbols[-1]] not in _BEFORE_BLOCK
+                SYMBOLS[self.symbols[-1]] not in BEFORE_BLOCK
             ):
                 place = "map"
         if len(self.opens) >= NESTING_MAX or len(self.states) > STACK_MAX:
@@ -390,6 +392,7 @@ class Reader:
                 named = token.kind in _ASSIGNING or token.indent <= head.indent
                 if token is not refused and token.first and token.kind in _NAMING and named:
                     return
+            self._count_skipped(token)
             if token.kind == ID["LBRACE"]:
                 depth += 1
             elif token.kind == ID["RBRACE"]:
@@ -398,6 +401,11 @@ class Reader:
                     self.ahead.popleft()
                     return
             self.ahead.popleft()
+
+    def _count_skipped(self, token: Token) -> None:
+        self.skipped += 1
+        if self.skipped > SKIPPED_MAX:
+            self._give_up(token.span)
 
     def _resumes(self, token: Token) -> bool:
         """Whether a new entry begins with this token, here or further out."""

@@ -34,6 +34,10 @@ PLACES = {
     "GIVEN": "given",
 }
 """For the token that begins an item: what the block behind it is called."""
+BEFORE_BLOCK = frozenset(
+    ("after", "for", "word", "ROLLBACK", "text", "target", "starter", "moment", "takes")
+)
+"""What stands before the block of an entry, beside its name."""
 
 INPUT_PLACES = {"group", "trigger", "node", "use", "undo", "retry", "map", "run", "given"}
 WORDS = frozenset(KEYWORDS.values()) | {ID["NAME"]}
