@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from rflow.cli import narration, times
+from rflow.cli import times
 from rflow.cli.cells import cells, clean, fit, pad, wrap
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.resources import value
@@ -82,7 +82,7 @@ def show(asked: Asked) -> None:
     parts: list[tuple[str, dict[str, Json]]] = [
         ("arguments", asked.args),
         ("values", asked.values),
-        ("set", asked.overrides),
+        ("set", _flat(asked.overrides)),
     ]
     for title, values in parts:
         for number, (name, given) in enumerate(values.items()):
@@ -128,15 +128,41 @@ def _changes(asked: Asked) -> None:
     title = f"asked again ({asked.round}), since this has changed:"
     say(wrap(f"  {pen.yellow(title)}", app().width, "    "))
     for name, change in asked.changes.items():
-        kind, _, what = name.partition(".")
-        if isinstance(change, list) and len(change) == 2:
-            before, after = (narration.value(part) for part in change)
-            said = f"{clean(what or kind)}: {fit(before, 60)} → {fit(after, 60)}"
-        else:
-            said = f"{clean(what)}: another definition"
-        say(wrap(f"    {said}", app().width, "      "))
+        for said in _change(name, change):
+            say(wrap(f"    {said}", app().width, "      "))
     if not asked.changes:
         say("    nothing: the nodes behind it are to run again")
+
+
+def _change(name: str, change: Json) -> list[str]:
+    """What has changed under a name: `image.artifact: a → b`."""
+    kind, _, what = name.partition(".")
+    if not (isinstance(change, list) and len(change) == 2):
+        return [f"{clean(what)}: another definition"]
+    if kind != "overrides":
+        before, after = (value(part) if part is not None else "nothing" for part in change)
+        return [f"{clean(what or kind)}: {before} → {after}"]
+    old, new = (_flat({what: part}) for part in change)
+    return [
+        f"{clean(input_)}: {_set(old, input_)} → {_set(new, input_)}"
+        for input_ in sorted({*old, *new})
+        if old.get(input_) != new.get(input_)
+    ]
+
+
+def _set(given: dict[str, Json], name: str) -> str:
+    """What an input is set to for the run, else what the flow says."""
+    return value(given[name]) if given.get(name) is not None else "as the flow says"
+
+
+def _flat(overrides: dict[str, Json]) -> dict[str, Json]:
+    """Overrides by `node.input`."""
+    return {
+        f"{node}.{input_}": of
+        for node, inputs in overrides.items()
+        if isinstance(inputs, dict)
+        for input_, of in inputs.items()
+    }
 
 
 def as_json(asked: Asked, refused: str | None) -> dict[str, Any]:
