@@ -18,6 +18,7 @@ from rflow.runner.events import Record
 from rflow.runner.expand import RunGraph, expand
 from rflow.runner.journal import Journal, Lock, RunSummary
 from rflow.runner.logs import Line, Logs
+from rflow.runner.pause import no_garbage
 from rflow.runner.problems import StateError
 from rflow.runner.state import RunState
 from rflow.runner.state_dir import StateDir
@@ -72,6 +73,10 @@ class Looking:
 
     def fold(self, run: str, records: list[Record] | None = None) -> RunState:
         """The state of a run."""
+        with no_garbage():
+            return self._fold(run, records)
+
+    def _fold(self, run: str, records: list[Record] | None) -> RunState:
         records = self.journal.read(run) if records is None else records
         if not records or not isinstance(created := records[0].event, ev.RunCreated):
             raise StateError(

@@ -22,6 +22,7 @@ from rflow.runner.chain import Stored
 from rflow.runner.claims import FileClaim, claim, claimed
 from rflow.runner.events import EVENT_VERSION, AttemptSucceeded, Record, decode
 from rflow.runner.journal import Change, Fact, JournalError, Lock, RunSummary
+from rflow.runner.pause import no_garbage
 from rflow.runner.problems import CORRUPT, NEWER
 from rflow.runner.sqlite_file import BUSY_TIMEOUT_S, Guarded
 from rflow.runner.state_dir import StateDir
@@ -68,6 +69,10 @@ class SqliteReading:
         raise KeyError(digest)
 
     def read(self, run: str, after: int = 0) -> list[Record]:
+        with no_garbage():
+            return self._read(run, after)
+
+    def _read(self, run: str, after: int) -> list[Record]:
         # The length is read first: what others append in between makes only more events of it.
         length = self._all("SELECT length FROM runs WHERE run = ?", (run,))
         rows = self._all(
