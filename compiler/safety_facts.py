@@ -53,13 +53,11 @@ def why_no_gate(node: Node) -> str | None:
 
 @dataclass(slots=True)
 class Facts:
-    """The facts of a plan. `ancestors` are sets of nodes as bits of their numbers in `index`."""
+    """The facts of a plan."""
 
     normal: Normal
     specs: Specs
     nodes: dict[str, Node] = field(default_factory=dict)
-    index: dict[str, int] = field(default_factory=dict)
-    ancestors: dict[str, int] = field(default_factory=dict)
     gates: list[Node] = field(default_factory=list)
     secrets: dict[str, frozenset[Source]] = field(default_factory=dict)
     untrusted: dict[str, frozenset[Source]] = field(default_factory=dict)
@@ -70,12 +68,6 @@ class Facts:
         plan = self.normal.plan
         for node in plan.nodes:
             self.nodes[node.id] = node
-            self.index[node.id] = len(self.index)
-            known = 0
-            for before in node.after:
-                if before in self.index:
-                    known |= self.ancestors[before] | (1 << self.index[before])
-            self.ancestors[node.id] = known
         self.gates = [node for node in plan.nodes if node.approval is not None]
         reach = Reach(self.normal, self.specs)
         for node in plan.nodes:
@@ -86,7 +78,8 @@ class Facts:
 
     def after(self, id: str, before: str) -> bool:
         """Whether a node comes after another."""
-        return bool(self.ancestors[id] >> self.index[before] & 1)
+        normal = self.normal
+        return bool(normal.ancestors[id] >> normal.index[before] & 1)
 
     def gates_of(self, node: Node) -> list[Node]:
         """The gates that a node is behind."""

@@ -1,9 +1,11 @@
-"""Which node of one plan is which of another: by its id, else by what it is.
+"""Which node of one plan is which of another.
 
-A node that was renamed, or moved into a flow of its own, has another id and the same definition.
-Nodes are paired in topological order, so that when a node is looked at, those it reads from have
-been paired already. A node that was renamed and changed is paired by its inputs alone, a gate by
-the nodes behind it: a change must not escape notice by coming with a new name.
+Nodes with the same id and the same definition are the same. Of the others, first those are that
+have the same definition in the same place of the graph, whatever they are called (renamed, or
+moved into a flow of their own), then those with the same id, then those with the same definition
+anywhere, then those with the same inputs; gates by the nodes behind them: a change must not
+escape notice by coming with a new name. Nodes are paired in topological order, so that when a
+node is looked at, those it reads from have been paired already.
 """
 
 from __future__ import annotations
@@ -14,6 +16,11 @@ from dataclasses import dataclass, field
 from rflow.compiler.plan import Approval, Node, Plan, Trigger
 from rflow.compiler.safety_normal import Normal, Numbering, Numbers, Part
 from rflow.compiler.tree import Literal
+
+PLACED_MAX = 2000
+"""In larger plans, nodes that are alike and were all renamed are paired in their order."""
+
+ROUNDS = 3
 
 
 @dataclass(slots=True)
@@ -28,17 +35,23 @@ class Pairs:
     before: Numbering = field(init=False)
     now: Numbering = field(init=False)
     _names: dict[str, str] = field(default_factory=dict)
+    _numbers: Numbers = field(default_factory=Numbers)
 
     def __post_init__(self) -> None:
-        numbers = Numbers()
-        self.before = Numbering(numbers, None)
+        self.before = Numbering(self._numbers, None)
         self._pair_triggers()
-        for new, old in self.triggers.items():
-            self._names[f"trigger {new}"] = f"trigger {old}"
-        self.now = Numbering(numbers, self._names)
-        for id in self.new.parts:
-            if id in self.old.parts:
+        for name, was in self.triggers.items():
+            self._names[f"trigger {name}"] = f"trigger {was}"
+        self.now = Numbering(self._numbers, self._names)
+        for id, part in self.new.parts.items():
+            old = self.old.parts.get(id)
+            if old is not None and self.whole(old, self.before) == self.whole(part, self.now):
                 self._add(id, id)
+        if len(self.old.parts) + len(self.new.parts) <= PLACED_MAX:
+            self._pair_placed()
+        for left in self.added():
+            if left.id in self.old.parts and left.id not in self.new_of:
+                self._add(left.id, left.id)
         for key in (self.whole, self.called):
             self._pair_by(key)
         self._pair_gates()
@@ -65,6 +78,63 @@ class Pairs:
         return [part for id, part in self.new.parts.items() if id not in self.old_of]
 
     # -- pairing -----------------------------------------------------------------------------
+
+    def _pair_placed(self) -> None:
+        """Pair nodes that are alike and stand in the same place of the graph: where several are
+        alike, their place tells which is which."""
+        for rounds in (ROUNDS, 0):
+            if not self.removed() or not self.added():
+                return
+            self.now.forget()
+            known = set(self.new_of)
+            colors1 = self._colors(self.old, self.new_of, rounds)
+            colors2 = self._colors(self.new, self.old_of, rounds)
+            left: dict[Hashable, list[str]] = {}
+            for part in self.removed():
+                above = self.old.before(part.id)
+                place = frozenset(above if rounds else known.intersection(above))
+                key = (self.whole(part, self.before), colors1[part.id], place)
+                left.setdefault(key, []).append(part.id)
+            for part in self.added():
+                mapped = {self.old_of.get(id, f"new {id}") for id in self.new.before(part.id)}
+                place = frozenset(mapped if rounds else mapped & known)
+                found = left.get((self.whole(part, self.now), colors2[part.id], place))
+                if found:
+                    self._add(found.pop(0), part.id)
+        self.now.forget()
+
+    def _colors(self, normal: Normal, paired: dict[str, str], rounds: int) -> dict[str, int]:
+        """A number for each node: what it is, and the numbers of all before and behind it.
+
+        Colour refinement, as by Weisfeiler and Leman, with pairs as colours of their own.
+        """
+        number = self._numbers.number
+        colors: dict[str, int] = {}
+        above = {id: normal.before(id) for id in normal.parts} if rounds else {}
+        for id, part in normal.parts.items():
+            if id in paired:
+                old = id if normal is self.old else paired[id]
+                colors[id] = number(("pair", old))
+            else:
+                named = tuple(sorted(part.inputs))
+                colors[id] = number(("alike", part.node.kind, part.node.section, named))
+        for _ in range(rounds):
+            below: dict[str, list[int]] = {id: [] for id in normal.parts}
+            for id, before in above.items():
+                for other in before:
+                    below[other].append(colors[id])
+            colors = {
+                id: number(
+                    (
+                        "color",
+                        color,
+                        tuple(sorted(colors[other] for other in above[id])),
+                        tuple(sorted(below[id])),
+                    )
+                )
+                for id, color in colors.items()
+            }
+        return colors
 
     def _pair_by(self, key: Callable[[Part, Numbering], Hashable]) -> None:
         """Pair what is left by a key. The names change as pairs are found: later keys see them."""

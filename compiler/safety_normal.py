@@ -75,7 +75,8 @@ class Part:
 
 @dataclass(slots=True)
 class Normal:
-    """A plan in its normal form. `order` has the bindings, each after those that it reads."""
+    """A plan in its normal form. `order` has the bindings, each after those that it reads;
+    `ancestors` what each node comes after, as bits of the numbers in `index`."""
 
     plan: Plan
     order: list[str] = field(default_factory=list)
@@ -83,6 +84,8 @@ class Normal:
     parts: dict[str, Part] = field(default_factory=dict)
     depths: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    index: dict[str, int] = field(default_factory=dict)
+    ancestors: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan, aliases: Mapping[Place, Place] = NOWHERE) -> Normal:
@@ -105,7 +108,23 @@ class Normal:
         for node in plan.nodes:
             if node.kind != "join":
                 found.parts[node.id] = found._part(node, loops)
+            found._place(node)
         return found
+
+    def _place(self, node: Node) -> None:
+        known = 0
+        for before in node.after:
+            if before in self.index:
+                known |= self.ancestors[before]
+                if before in self.parts:
+                    known |= 1 << self.index[before]
+        self.index[node.id] = len(self.index)
+        self.ancestors[node.id] = known
+
+    def before(self, id: str) -> list[str]:
+        """All that a node comes after, joins left out."""
+        bits = self.ancestors[id]
+        return [other for other in self.parts if bits >> self.index[other] & 1]
 
     def _part(self, node: Node, loops: Mapping[str, tuple[Expr, int | None]]) -> Part:
         inputs = {name: self.normal(expr) for name, expr in (node.inputs or {}).items()}

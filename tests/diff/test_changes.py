@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the table has a change in a line
 """What single changes of a flow mean: each edit with the changes that must be told, and no other.
 
 A change is written `level code subjects`.
