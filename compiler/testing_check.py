@@ -101,7 +101,7 @@ class TestCheck:
         by = self.values.person(run.by) if run.by is not None else testing.STARTER
         args = self._args(flow, run)
         triggers = self._triggers(flow)
-        self._missing(flow, run, args, triggers)
+        self._missing(flow, run)
         actions = Actions(flow, tree, report, self.values)
         expectations = Expectations(flow, tree, report, self.lowering)
         test = testing.Test(
@@ -204,13 +204,7 @@ class TestCheck:
     def _givens(self) -> Iterator[ast.Given]:
         return (clause for clause in self.tree.clauses if isinstance(clause, ast.Given))
 
-    def _missing(
-        self,
-        flow: Flow,
-        run: ast.TestRun,
-        args: dict[str, Expr],
-        triggers: dict[str, dict[str, Expr]],
-    ) -> None:
+    def _missing(self, flow: Flow, run: ast.TestRun) -> None:
         """Report arguments and fields of triggers that the run needs and nobody gives."""
         said = {item.name.text for item in run.args}
         for name, arg in flow.args.items():
@@ -222,12 +216,15 @@ class TestCheck:
                     f"the flow `{flow.name}` needs the argument `{name}`",
                     help=f"write `run {flow.name} {{ {name} = … }}`",
                 )
-        given = {trigger_name(clause.target) for clause in self._givens()}
+        given: dict[str | None, set[str]] = {}
+        for clause in self._givens():
+            names = given.setdefault(trigger_name(clause.target), set())
+            names.update(item.name.text for item in clause.values)
         for name, field in read_of_triggers(flow):
             trigger = flow.triggers.get(name)
-            if trigger is None or field in triggers.get(name, {}):
+            if trigger is None or field in given.get(name, ()):
                 continue
-            if not derived(trigger, field) and (name not in given or name in triggers):
+            if not derived(trigger, field):
                 self.report.error(
                     NO_VALUE,
                     run.flow.span,
