@@ -6,7 +6,7 @@ change which was not undone gave it. None as a value means that the resource is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rflow.plugins.types import Json
@@ -60,3 +60,18 @@ def first_before(changes: Iterable[Change], resource: str) -> Json:
 def first_change(changes: Iterable[Change], resource: str) -> Change:
     """The first change of a resource."""
     return next(change for change in changes if change.resource == resource)
+
+
+def digests_in(value: Json) -> Iterator[str]:
+    """The digests of artifacts in a resource's value, wherever in it they stand."""
+    match value:
+        case str() if value.startswith("sha256:"):
+            yield value
+        case list():
+            for item in value:
+                yield from digests_in(item)
+        case dict():
+            for item in value.values():
+                yield from digests_in(item)
+        case _:
+            pass

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from rflow.plugins.types import Json
 from rflow.runner.journal import Journal
+from rflow.runner.ledger import digests_in
 
 FREEZE = "freeze"
 QUARANTINE = "quarantine"
@@ -32,14 +33,16 @@ def quarantines(journal: Journal, stage: str) -> dict[str, dict[str, Json]]:
 
 
 def quarantine_of(journal: Journal, stage: str | None, value: Json) -> str | None:
-    """Why an artifact or a commit may not be brought to a stage, None if it may."""
-    if stage is None or not isinstance(value, str):
+    """Why a value may not be brought to a stage, None if it may: it is a commit that is in
+    quarantine there, or there are artifacts in it that are."""
+    if stage is None:
         return None
+    brought = {*digests_in(value), *([value] if isinstance(value, str) else [])}
     for run, body in quarantines(journal, stage).items():
         for part in ("artifacts", "commits"):
             held = body.get(part)
-            if isinstance(held, list) and value in held:
-                short = value.removeprefix("sha256:")[:12]
+            for found in sorted(brought.intersection(held if isinstance(held, list) else [])):
+                short = found.removeprefix("sha256:")[:12]
                 return (
                     f"{short} was taken from {stage} when run {run} was rolled back; let it in "
                     f"again with `rflow release lift {run} --reason …`"

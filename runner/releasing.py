@@ -19,7 +19,7 @@ from rflow.runner import refusals
 from rflow.runner.artifacts import ArtifactStore
 from rflow.runner.creating import Creating
 from rflow.runner.journal import RunSummary
-from rflow.runner.ledger import Held, deployed
+from rflow.runner.ledger import Held, deployed, digests_in
 from rflow.runner.line import FREEZE, QUARANTINE, freeze_of, quarantines
 from rflow.runner.prepare import Prepared, missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
@@ -142,11 +142,10 @@ class Releasing(Creating):
     def _lost(self, held: dict[str, Held]) -> dict[str, str]:
         store = ArtifactStore(self.state.artifacts)
         return {
-            resource: h.value
+            resource: digest
             for resource, h in held.items()
-            if isinstance(h.value, str)
-            and h.value.startswith("sha256:")
-            and not store.exists(h.value)
+            for digest in digests_in(h.value)
+            if not store.exists(digest)
         }
 
     def _created(self, run: str) -> ev.RunCreated:
@@ -243,30 +242,26 @@ class Releasing(Creating):
             )
         if not found.steps:
             return None
-        self._clear_stage(found.stage, by, cancel_running)
-        made = self._make_plan(found)
-        prepared = self._prepared(made, found, by, reason)
+        going = self._going_on_stage(found.stage)
+        if going and not cancel_running:
+            raise StateError(
+                refusals.STAGE_BUSY,
+                f"run {going[0].run} is going on on {found.stage}",
+                "wait for it, or add --cancel-running",
+            )
+        prepared = self._prepared(self._make_plan(found), found, by, reason)
+        for other in going:
+            body: dict[str, Json] = {"by": by, "reason": "the stage is rolled back"}
+            self.journal.post(other.run, "cancel", body, time.time())
         return self.create(
             prepared,
             kind="rollback",
             also=lambda new: self._put_quarantine(found, new, by, reason),
         )
 
-    def _clear_stage(self, stage: str, by: str, cancel: bool) -> None:
-        going = [
-            r
-            for r in self.journal.runs(stage=stage, concluded=False, limit=1000)
-            if r.started_at is not None
-        ]
-        if going and not cancel:
-            raise StateError(
-                refusals.STAGE_BUSY,
-                f"run {going[0].run} is going on on {stage}",
-                "wait for it, or add --cancel-running",
-            )
-        for other in going:
-            body: dict[str, Json] = {"by": by, "reason": "the stage is rolled back"}
-            self.journal.post(other.run, "cancel", body, time.time())
+    def _going_on_stage(self, stage: str) -> list[RunSummary]:
+        runs = self.journal.runs(stage=stage, concluded=False, limit=1000)
+        return [run for run in runs if run.started_at is not None]
 
     def _make_plan(self, found: Rollback) -> Made:
         maker = PlanMaker(self.host.filters())
@@ -332,8 +327,8 @@ class Releasing(Creating):
     # -- quarantine, freeze --------------------------------------------------------------------
 
     def _put_quarantine(self, found: Rollback, new: str, by: str, reason: str) -> None:
-        taken = {step.now for step in found.steps if isinstance(step.now, str)}
-        kept = {step.target for step in found.steps if isinstance(step.target, str)}
+        taken = {digest for step in found.steps for digest in digests_in(step.now)}
+        kept = {digest for step in found.steps for digest in digests_in(step.target)}
         runs = [*dict.fromkeys(step.by_now for step in found.steps if step.by_now)]
         commits: set[Json] = set()
         for run in runs:
@@ -346,7 +341,7 @@ class Releasing(Creating):
             runs[-1],
             {
                 "stage": found.stage,
-                "artifacts": [*sorted(v for v in taken - kept if v.startswith("sha256:"))],
+                "artifacts": [*sorted(taken - kept)],
                 "commits": [*sorted(map(str, commits))],
                 "runs": [*runs],
                 "to": found.target.run,
