@@ -182,6 +182,8 @@ class Board:
                 self.phase = event.phase
             case ev.RetryRequested():
                 self.status, self.ended_at, self.phase = "running", None, "main"
+            case ev.UndoRequested():
+                self.status, self.ended_at, self.phase = "running", None, "undo"
             case ev.RunEnded():
                 self.status, self.ended_at = event.status, at
                 self.warnings, self.outputs = event.warnings, event.outputs

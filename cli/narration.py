@@ -65,6 +65,8 @@ def _of_run(event: ev.Event, run: str) -> str:
             return reason(event.reason) or "timed out"
         case ev.RetryRequested():
             return f"retried by {clean(event.by)} from {', '.join(event.nodes)}"
+        case ev.UndoRequested():
+            return f"undo goes on, asked for by {clean(event.by)}"
         case ev.PhaseStarted():
             named = {"undo": "undoing what the run did", "failure": "on failure"}
             return named.get(event.phase, event.phase) if event.phase != "main" else ""

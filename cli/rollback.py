@@ -47,7 +47,9 @@ rflow rollback --resume                     go on with one that failed midway
 )
 @click.option("--with-flow", is_flag=True, help="Put that run's flow files back as well.")
 @click.option("--cancel-running", is_flag=True, help="Cancel what runs on the stage first.")
-@click.option("--resume", "again", is_flag=True, help="Go on with a rollback that failed midway.")
+@click.option(
+    "--resume", "again", is_flag=True, help="Go on with a rollback, or an undo, that failed midway."
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the rollback.")
 @as_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before it starts.")
@@ -229,6 +231,10 @@ def _approver(service: Service, run: str, stage: Stage, who: str) -> Callable[[R
 def _resume(
     service: Service, text: str | None, who: str, *, form: str, parallel: int, yes: bool
 ) -> int:
+    if text is not None and service.summary(found := find_run(service, text)).kind == "release":
+        left = service.undo_left(found)
+        if left:
+            return _finish_undo(service, found, left, who, form=form, parallel=parallel, yes=yes)
     run = _unfinished(service, text)
     summary = service.summary(run)
     if summary.status == "success":
@@ -250,6 +256,27 @@ def _resume(
     stage = _stage(service, run)
     assert stage is not None  # a rollback has one
     return _drive(service, run, stage, who, form=form, parallel=parallel)
+
+
+def _finish_undo(
+    service: Service, run: str, left: list[str], who: str, *, form: str, parallel: int, yes: bool
+) -> int:
+    """Undo what a run that did not end well has left."""
+    from rflow.cli import following
+
+    if form != "json":
+        say(app().out.bold(f"undo of run {run}"))
+        say(wrap(f"  is left: {', '.join(left)}", app().width, "    "))
+    must_be_able_to_ask("go on", yes, form)
+    if not yes and not agreed("Undo it?"):
+        note("nothing was touched")
+        return 0
+    service.undo_again(run, by=who)
+    following.drive(service, run, form=form, parallel=parallel)
+    left = service.undo_left(run)
+    if left:
+        note(f"not undone: {', '.join(left)}; `rflow why {run} undo:{left[0]}` says why")
+    return 3 if left else 0
 
 
 def _unfinished(service: Service, text: str | None) -> str:

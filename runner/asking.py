@@ -185,6 +185,36 @@ class Asking(Looking):
             event = ev.RetryRequested(by, tuple(preview.again), preview.overrides)
             self.journal.transact(run, state.length, [event], time.time(), status="running")
 
+    def undo_left(self, run: str) -> list[str]:
+        """The nodes of an ended run whose effects are there and were not undone."""
+        state = self.fold(run)
+        if not state.ended or state.outcome == "success":
+            return []
+        main = state.graph.sections["main"]
+        return [
+            state.nodes[number].id
+            for number in main
+            if state.needs_undo(number)
+            and (number not in state.undos or state.undos[number].status in ("failed", "cancelled"))
+        ]
+
+    def undo_again(self, run: str, *, by: str) -> None:
+        """Let a run that did not end well go on with undoing what is left; then `drive` it."""
+        claim: Claim | None = self.journal.claim(run)
+        if claim is None:
+            raise StateError(refusals.BUSY, f"another process acts for run {run}", "wait for it")
+        with claim:
+            if not self.undo_left(run):
+                raise StateError(
+                    refusals.NOTHING_TO_RETRY,
+                    f"run {run} has left nothing that could be undone",
+                    f"`rflow show {run}` shows what it did",
+                )
+            state = self.fold(run)
+            self.journal.transact(
+                run, state.length, [ev.UndoRequested(by)], time.time(), status="running"
+            )
+
     def _check_overrides(
         self, state: RunState, overrides: Mapping[str, Mapping[str, Json]]
     ) -> dict[str, dict[str, Json]]:

@@ -122,6 +122,15 @@ class RetryRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoRequested:
+    """What the run did is undone, after all or again: it had ended with effects left, and goes on
+    with undoing those."""
+
+    by: str
+    reason: Reason = NO_REASON
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseStarted:
     """The run left its main part: it undoes, runs `on failure`, or runs `finally`."""
 
@@ -322,6 +331,7 @@ Event = (
     | CancelRequested
     | RunTimedOut
     | RetryRequested
+    | UndoRequested
     | PhaseStarted
     | RunEnded
     | AttemptStarted

@@ -36,6 +36,7 @@ from rflow.runner.events import (
     RunEnded,
     RunRenamed,
     RunStarted,
+    UndoRequested,
 )
 from rflow.runner.problems import StateError
 
@@ -321,7 +322,7 @@ def summary_changes(events: Iterable[Event], at: float, status: str | None) -> d
             case RunRenamed():
                 changes["name"] = event.name
                 changes["description"] = event.description
-            case RetryRequested():
+            case RetryRequested() | UndoRequested():
                 changes["concluded"] = False
                 changes["ended_at"] = None
                 changes["status"] = "running"

@@ -211,6 +211,8 @@ def _section(state: RunState, room: int, phase: Literal["failure", "finally"]) -
 def _next(state: RunState) -> Enter | End:
     """The phase after this one: those that have nothing to do are left out."""
     phase = state.phase
+    if state.finishing:
+        return _end(state)
     if phase == "main" and _must_undo(state):
         return Enter("undo", state.reason)
     if phase in ("main", "undo") and state.outcome == "failed" and state.graph.sections["failure"]:

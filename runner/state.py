@@ -49,6 +49,9 @@ class RunState:
         self.undo_ready: list[int] = []
         self.undo_left: dict[int, int] = {}
         self.undo_unsettled = 0
+        self.undo_attempts: dict[int, int] = {}
+        self.finishing = False
+        """Whether the run had ended, and goes on only to finish its undo."""
         self.nodes = [NodeState(instance.id) for instance in graph.instances]
         self.undos: dict[int, NodeState] = {}
         self.open: set[str] = set()
@@ -227,6 +230,8 @@ class RunState:
                 self.outcome, self.reason = event.status, event.reason
             case ev.RetryRequested():
                 self._retry(event)
+            case ev.UndoRequested():
+                self._undo_again()
             case _:
                 raise Impossible(f"{type(event).__name__} does not follow here")
 
@@ -342,15 +347,35 @@ class RunState:
         undo is passed through."""
         graph = self.graph
         stack: list[int] = []
-        self.undos, self.undo_ready = {}, []
+        before, self.undos, self.undo_ready = self.undos, {}, []
         self.undo_left = {n: len(graph.instances[n].after) for n in graph.sections["main"]}
         for number in graph.sections["main"]:
             if self.needs_undo(number):
-                self.undos[number] = NodeState(UNDO + graph.instances[number].id)
+                self.undos[number] = self._undo_of(number, before.get(number))
             if self.undo_left[number] == 0:
                 stack.append(number)
-        self.undo_unsettled = len(self.undos)
+        self.undo_unsettled = sum(not undo.terminal for undo in self.undos.values())
         self._pass_undo(stack)
+
+    def _undo_of(self, number: int, known: NodeState | None) -> NodeState:
+        """The node that undoes an instance; its attempts go on counting over all undos."""
+        if known is not None and known.status in ("success", "skipped"):
+            return known
+        undo = NodeState(UNDO + self.graph.instances[number].id)
+        undo.attempt = self.undo_attempts.get(number, 0)
+        return undo
+
+    def _keep_undo_attempts(self) -> None:
+        for number, undo in self.undos.items():
+            self.undo_attempts[number] = undo.attempt
+
+    def _undo_again(self) -> None:
+        """Go on with undoing, from the end of the run; what was undone stays so."""
+        self._keep_undo_attempts()
+        self.cancels, self.cancel_seen_in = 0, None
+        self.failed = [id for id in self.failed if not id.startswith(UNDO)]
+        self.phase, self.finishing = "undo", True
+        self._open_undo()
 
     def _pass_undo(self, stack: list[int]) -> None:
         while stack:
@@ -417,7 +442,9 @@ class RunState:
         for number in self.graph.sections["main"]:
             if self.graph.instances[number].hidden:
                 self.nodes[number].reset()
+        self._keep_undo_attempts()
         self.undos, self.failed, self.cancels = {}, [], 0
+        self.finishing = False
         self.cancel_seen_in, self.undo_wanted = None, False
         self.warnings = [id for id in self.warnings if self.node(id).status == "failed"]
         self.outcome, self.reason, self.phase = "success", ev.NO_REASON, "main"

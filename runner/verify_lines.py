@@ -54,7 +54,7 @@ def _columns(bodies: list[Body]) -> dict[str, object]:
                 columns["description"] = body.says.get("description")
             case "RunStarted":
                 columns.setdefault("started_at", body.at)
-            case "RetryRequested":
+            case "RetryRequested" | "UndoRequested":
                 columns["concluded"] = False
                 columns.pop("status", None)
                 columns.pop("ended_at", None)

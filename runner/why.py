@@ -204,6 +204,7 @@ _WHAT: dict[type, str] = {
     ev.CancelRequested: "cancel was asked for",
     ev.RunTimedOut: "the run timed out",
     ev.RetryRequested: "the run goes on",
+    ev.UndoRequested: "undo goes on",
     ev.PhaseStarted: "",
     ev.RunEnded: "",
     ev.AttemptStarted: "",
