@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rflow.cli import narration, times
 from rflow.cli.cells import clean, clean_lines, clean_log, fit, wrap
-from rflow.cli.command import App, app, command, format_option, say
+from rflow.cli.command import App, app, command, format_option, note, say
 from rflow.cli.complete import node_argument, run_argument
 from rflow.cli.picture import answer_of, board_from
 from rflow.cli.status import sign, word
@@ -58,6 +58,8 @@ def show(run: str | None, node: str | None, form: str, state: str | None) -> int
         say(_dumps({**dataclasses.asdict(view), "head": head}))
     else:
         _show_run(app(), view, head, _back(service, view))
+        if view.phase != "ended" and service.journal.claimed(id_) is None:
+            note(f"no process goes on with it: rflow resume {id_}")
     return 0
 
 
