@@ -57,36 +57,34 @@ class Facts:
 
     normal: Normal
     specs: Specs
-    nodes: dict[str, Node] = field(default_factory=dict)
     gates: list[Node] = field(default_factory=list)
     secrets: dict[str, frozenset[Source]] = field(default_factory=dict)
     untrusted: dict[str, frozenset[Source]] = field(default_factory=dict)
+    guards: int = 0
+    """Nodes that an effect comes after, as bits."""
     read: set[str] = field(default_factory=set)
     """Nodes whose outputs are read by something."""
 
     def __post_init__(self) -> None:
         plan = self.normal.plan
-        for node in plan.nodes:
-            self.nodes[node.id] = node
         self.gates = [node for node in plan.nodes if node.approval is not None]
         reach = Reach(self.normal, self.specs)
         for node in plan.nodes:
+            if is_effect(node):
+                self.guards |= self.normal.ancestors[node.id]
             if node.kind != "join":
                 self.secrets[node.id] = reach.secrets(node)
                 self.untrusted[node.id] = reach.untrusted(node)
         self.read = reach.read
-
-    def after(self, id: str, before: str) -> bool:
-        """Whether a node comes after another."""
-        normal = self.normal
-        return bool(normal.ancestors[id] >> normal.index[before] & 1)
 
     def gates_of(self, node: Node) -> list[Node]:
         """The gates that a node is behind."""
         return [
             gate
             for gate in self.gates
-            if why_no_gate(gate) is None and self.after(node.id, gate.id) and self._sure(gate, node)
+            if why_no_gate(gate) is None
+            and self.normal.after(node.id, gate.id)
+            and self._sure(gate, node)
         ]
 
     def _sure(self, gate: Node, node: Node) -> bool:

@@ -73,7 +73,7 @@ def _why(found: Comparison, gate: str, parts: list[Part]) -> str:
     known = found.now.normal.parts[now]
     if known.node.approval is None:
         return f"`{now}` is no gate any more"
-    if not found.now.after(parts[0].id, now):
+    if not found.now.normal.after(parts[0].id, now):
         return f"{verb(parts, 'it no longer comes', 'they no longer come')} after `{now}`"
     why = why_no_gate(known.node)
     if why is not None:

@@ -12,7 +12,6 @@ from typing import Literal
 from rflow.compiler.durations import show_duration
 from rflow.compiler.plan import Contract, Node, Plan
 from rflow.compiler.safety_change import Comparison, named, people
-from rflow.compiler.safety_facts import Facts
 from rflow.compiler.safety_nodes import same_input
 from rflow.compiler.safety_normal import SCRIPT, Part
 from rflow.compiler.tree import Apply, Expr
@@ -135,32 +134,18 @@ def _order(found: Comparison, old: Part, new: Part) -> Iterator[str]:
     names, back = found.pairs.old_of, found.pairs.new_of
     more = [
         id
-        for id in _direct(found.now, new.node)
-        if id in names and not found.before.after(old.id, names[id])
+        for id in found.now.normal.direct[new.id]
+        if id in names and not found.before.normal.after(old.id, names[id])
     ]
     fewer = [
         id
-        for id in _direct(found.before, old.node)
-        if id in back and not found.now.after(new.id, back[id])
+        for id in found.before.normal.direct[old.id]
+        if id in back and not found.now.normal.after(new.id, back[id])
     ]
     if more:
         yield f"comes after {named(more)} now"
     if fewer:
         yield f"does not come after {named(fewer)} any more"
-
-
-def _direct(facts: Facts, node: Node) -> list[str]:
-    """What a node waits for directly, through the joins that the compiler put in."""
-    nodes = facts.nodes
-    found: dict[str, None] = {}
-    stack = [*reversed(node.after)]
-    while stack:
-        at = nodes[stack.pop()]
-        if at.kind == "join":
-            stack += at.after
-        else:
-            found[at.id] = None
-    return [*found]
 
 
 __all__ = ["NodeChange", "graph_changes"]

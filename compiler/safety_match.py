@@ -20,7 +20,7 @@ from rflow.compiler.tree import Literal
 PLACED_MAX = 2000
 """In larger plans, nodes that are alike and were all renamed are paired in their order."""
 
-ROUNDS = 3
+ROUNDS = 8
 
 
 @dataclass(slots=True)
@@ -104,13 +104,13 @@ class Pairs:
         self.now.forget()
 
     def _colors(self, normal: Normal, paired: dict[str, str], rounds: int) -> dict[str, int]:
-        """A number for each node: what it is, and the numbers of all before and behind it.
+        """A number for each node: what it is, and the numbers of those before and behind it.
 
         Colour refinement, as by Weisfeiler and Leman, with pairs as colours of their own.
         """
         number = self._numbers.number
         colors: dict[str, int] = {}
-        above = {id: normal.before(id) for id in normal.parts} if rounds else {}
+        above = normal.direct
         for id, part in normal.parts.items():
             if id in paired:
                 old = id if normal is self.old else paired[id]
@@ -120,8 +120,8 @@ class Pairs:
                 colors[id] = number(("alike", part.node.kind, part.node.section, named))
         for _ in range(rounds):
             below: dict[str, list[int]] = {id: [] for id in normal.parts}
-            for id, before in above.items():
-                for other in before:
+            for id in normal.parts:
+                for other in above[id]:
                     below[other].append(colors[id])
             colors = {
                 id: number(

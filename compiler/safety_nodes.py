@@ -59,17 +59,8 @@ def is_check(found: Comparison, node: Node) -> bool:
 
 def _check_order(found: Comparison) -> None:
     """Nodes that effects came after and do not come after any more."""
-    effects = [(old, new) for old, new in found.both() if is_effect(new.node)]
-    for part in found.before.normal.parts.values():
-        if part.node.approval is not None or part.node.section != "main":
-            continue
-        behind = [(old, new) for old, new in effects if found.before.after(old.id, part.id)]
+    for part, ids in _lost(found):
         now = found.pairs.new_of.get(part.id)
-        if now is not None:
-            behind = [(old, new) for old, new in behind if not found.now.after(new.id, now)]
-        if not behind:
-            continue
-        ids = [new.id for _, new in behind]
         check = is_check(found, part.node)
         if now is None:
             if check:
@@ -84,10 +75,34 @@ def _check_order(found: Comparison) -> None:
         found.add("risk" if check else "caution", code, ids, message, place)
 
 
+def _lost(found: Comparison) -> list[tuple[Part, list[str]]]:
+    """Nodes of the old plan, and the effects that came after them and do not any more."""
+    old, new = found.before.normal, found.now.normal
+    above: dict[str, int] = {}  # what a node of the new plan comes after, as bits of the old one
+    lost: dict[int, list[str]] = {}
+    for id, part in new.parts.items():
+        above[id] = 0
+        for before in new.direct[id]:
+            was = found.pairs.old_of.get(before)
+            above[id] |= above[before] | (0 if was is None else old.bit(was))
+        was = found.pairs.old_of.get(id)
+        if was is None or not is_effect(part.node):
+            continue
+        gone = old.ancestors[was] & ~above[id]
+        while gone:
+            number = gone.bit_length() - 1
+            gone ^= 1 << number
+            lost.setdefault(number, []).append(id)
+    return [
+        (part, lost[old.index[id]])
+        for id, part in old.parts.items()
+        if old.index[id] in lost and part.node.approval is None and part.node.section == "main"
+    ]
+
+
 def _guards(found: Comparison, part: Part) -> bool:
     """Whether an effect comes after the node."""
-    parts = found.now.normal.parts.values()
-    return any(is_effect(o.node) and found.now.after(o.id, part.id) for o in parts)
+    return bool(found.now.guards & found.now.normal.bit(part.id))
 
 
 def _check_failing(found: Comparison, old: Part, new: Part) -> None:

@@ -76,7 +76,8 @@ class Part:
 @dataclass(slots=True)
 class Normal:
     """A plan in its normal form. `order` has the bindings, each after those that it reads;
-    `ancestors` what each node comes after, as bits of the numbers in `index`."""
+    `direct` what each node comes after directly, joins and what follows anyway left out,
+    `ancestors` all that it comes after, as bits of the numbers in `index`."""
 
     plan: Plan
     order: list[str] = field(default_factory=list)
@@ -86,6 +87,7 @@ class Normal:
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
     index: dict[str, int] = field(default_factory=dict)
     ancestors: dict[str, int] = field(default_factory=dict)
+    direct: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan, aliases: Mapping[Place, Place] = NOWHERE) -> Normal:
@@ -112,19 +114,37 @@ class Normal:
         return found
 
     def _place(self, node: Node) -> None:
-        known = 0
+        above: dict[str, None] = {}
         for before in node.after:
-            if before in self.index:
-                known |= self.ancestors[before]
-                if before in self.parts:
-                    known |= 1 << self.index[before]
+            shown = [before] if before in self.parts else self.direct[before]
+            above.update(dict.fromkeys(shown))
+        known = 0
+        for id in above:
+            known |= self.ancestors[id]
+        self.direct[node.id] = [id for id in above if not known & self.bit(id)]
         self.index[node.id] = len(self.index)
+        for id in above:
+            known |= self.bit(id)
         self.ancestors[node.id] = known
+
+    def bit(self, id: str) -> int:
+        """The bit of a node in sets of nodes."""
+        return 1 << self.index[id]
+
+    def after(self, id: str, before: str) -> bool:
+        """Whether a node comes after another."""
+        return bool(self.ancestors[id] & self.bit(before))
 
     def before(self, id: str) -> list[str]:
         """All that a node comes after, joins left out."""
-        bits = self.ancestors[id]
-        return [other for other in self.parts if bits >> self.index[other] & 1]
+        found: dict[str, None] = {}
+        stack = [*self.direct[id]]
+        while stack:
+            at = stack.pop()
+            if at not in found:
+                found[at] = None
+                stack += self.direct[at]
+        return [*found]
 
     def _part(self, node: Node, loops: Mapping[str, tuple[Expr, int | None]]) -> Part:
         inputs = {name: self.normal(expr) for name, expr in (node.inputs or {}).items()}
