@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from rflow.dsl import ast
+from rflow.dsl import ast, make
 from rflow.dsl.ast import Span
 from rflow.dsl.build_expr import Values, comment
 from rflow.dsl.build_test import TestClauses
@@ -60,7 +60,7 @@ class Builder(TestClauses):
 
     def word(self, v: Values) -> ast.Name:
         start, end = v[0]
-        return ast.Name(self.text[start:end], span=v[0])
+        return make.name(self.text[start:end], v[0])
 
     def word_first(self, v: Values) -> Values:
         return [self.word(v)]
@@ -81,7 +81,7 @@ class Builder(TestClauses):
 
     def input(self, v: Values) -> ast.Input:
         value = v[1]
-        return ast.Input(self.key_name(v[0]), value, span=(v[0][0], value.span[1]))
+        return make.entry(self.key_name(v[0]), value, (v[0][0], value.span[1]))
 
     def assign(self, v: Values) -> ast.Input:
         """`name = literal`, one token."""
@@ -102,7 +102,7 @@ class Builder(TestClauses):
             value = ast.Bool(first == "t", span=span)
         else:
             value = self.integer([span])
-        return ast.Input(ast.Name(name, span=(start, start + len(name))), value, span=v[0])
+        return make.entry(make.name(name, (start, start + len(name))), value, v[0])
 
     # -- the file
 
@@ -211,13 +211,13 @@ class Builder(TestClauses):
     def node(self, v: Values) -> ast.Node:
         start = v[0][0]
         entries, _, end = v[4]
-        return ast.Node(
+        return make.node(
             self.word(v[1:]),
             self.word_in(v[2], 1),
             tuple(v[3] or ()),
             tuple(entries),
             self.doc(start) if self.docs else None,
-            span=(start, end),
+            (start, end),
         )
 
     def approve(self, v: Values) -> ast.Approve:
@@ -310,7 +310,7 @@ class Builder(TestClauses):
         return ast.Retry(self.integer(v[1:]).value, v[3], tuple(entries), span=(v[0][0], end))
 
     def timeout(self, v: Values) -> ast.Timeout:
-        return ast.Timeout(self.duration(v[1:]), span=(v[0][0], v[1][1]))
+        return make.timeout(self.duration(v[1:]), (v[0][0], v[1][1]))
 
     def lock(self, v: Values) -> ast.Lock:
         return ast.Lock(v[1], span=(v[0][0], v[1].span[1]))

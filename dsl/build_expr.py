@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from rflow.dsl import ast
+from rflow.dsl import ast, make
 from rflow.dsl.ast import Span
 from rflow.dsl.strings import (
     BadLiteral,
@@ -66,6 +66,7 @@ class Expressions:
     def __init__(self, text: str) -> None:
         self.text = text
         self.comments = []
+        self.rules: list[tuple[int, int, Any]] = []
         self.depths: dict[int, int] = {}
         self.ref_cache: dict[str, tuple[str | int, ...]] = {}
 
@@ -86,7 +87,7 @@ class Expressions:
         if word[0] == "#":
             word = word[word.rfind("\n") + 1 :].lstrip(" \t\r")
             self.gap_comments(start + skip, end - len(word))
-        return ast.Name(word, span=(end - len(word), end))
+        return make.name(word, (end - len(word), end))
 
     def key_name(self, token: Span) -> ast.Name:
         """The name in the token `name =`."""
@@ -96,7 +97,7 @@ class Expressions:
             name = word[: word.index("#")].rstrip(" \t\r\n")
             self.gap_comments(start + len(name), end - 1)
             word = name
-        return ast.Name(word, span=(start, start + len(word)))
+        return make.name(word, (start, start + len(word)))
 
     def gap_comments(self, start: int, end: int) -> None:
         """Keep the comments that stand inside a token."""
@@ -130,7 +131,7 @@ class Expressions:
 
     def integer(self, v: Values) -> ast.Int:
         start, end = v[0]
-        return ast.Int(read_int(self.text[start:end], v[0]), span=v[0])
+        return make.integer(read_int(self.text[start:end], v[0]), v[0])
 
     def negative_integer(self, v: Values) -> ast.Int:
         value = self.integer(v[1:])
@@ -264,7 +265,7 @@ class Expressions:
                     self.bad("index", v[0])
             parts = tuple(int(p) if p.isdigit() and len(p) < 10 else p for p in pieces)
             self.ref_cache[word] = parts
-        return ast.Path(parts, span=v[0])
+        return make.path(parts, v[0])
 
     def piped(self, v: Values) -> tuple[Any, list[ast.Filter]]:
         return v[0], []
@@ -346,4 +347,4 @@ def _argument(head: Any, filters: list[ast.Filter]) -> Any:
 def comment(text: str, start: int, end: int) -> ast.Comment:
     """The comment at text[start:end], without what trails."""
     body = text[start:end].rstrip()
-    return ast.Comment(body, span=(start, start + len(body)))
+    return make.comment(body, (start, start + len(body)))

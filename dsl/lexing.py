@@ -20,8 +20,8 @@ from rflow.grammar.tables import COMMENT, END, KEYWORDS, SYMBOLS, UNKNOWN
 
 NAME, KEY, STRING, DOTTED = ID["NAME"], ID["KEY"], ID["STRING"], ID["DOTTED"]
 
-_WORD = re.compile(r"[^\W\d]\w*(?:-\w+)*")
-_HYPHENED = re.compile(r"(?:-[A-Za-z0-9_.]+)+")
+_WORD = re.compile(r"[^\W\d]\w*(?:-\w+){0,50}")
+_HYPHENED = re.compile(r"(?:-[A-Za-z0-9_.]+){1,50}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+]*://[^\s\"'{}\[\],]*")
 _CURLY = re.compile("[“„«‟]([^”“»\n]*+)[”“»]|[‘‚]([^’\n]*+)’")
 _JUNK = re.compile(r"[^\sA-Za-z0-9_{}\[\]()\"'=:,#.]+")

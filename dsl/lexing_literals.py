@@ -23,8 +23,8 @@ _REFERENCE = re.compile(
 )
 _GOOD_REFERENCE = re.compile(REFERENCE)
 FOREIGN = re.compile(r"\$\{\{?([^{}\n]*+)\}\}?|\{\{([^{}\n]*+)\}\}|\$([A-Za-z_][A-Za-z0-9_.]*+)")
-_NUMBER = re.compile(r"[0-9][0-9_]*(?:\.[0-9]+)*[A-Za-z0-9_]*")
-_PATH = re.compile(r"[a-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
+_NUMBER = re.compile(r"[0-9][0-9_]*(?:\.[0-9]+){0,50}[A-Za-z0-9_]*")
+_PATH = re.compile(r"[a-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+){0,50}")
 HEREDOC = re.compile(r"<<[-~]?\"?'?([A-Za-z_][A-Za-z0-9_]*)\"?'?[^\n]*\n")
 
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from rflow.dsl import ast
+from rflow.dsl import ast, make
 from rflow.dsl.build import Builder, comment
 from rflow.dsl.diagnostics import Diagnostic, Source, sort
 from rflow.dsl.strings import BadLiteral
@@ -148,7 +148,10 @@ def run(builder: Builder, start: str, at: int, end: int) -> Any:
 
 
 def _bound(builder: Builder) -> list[tuple[int, int, Any]]:
-    return [(symbol, size, getattr(builder, name)) for symbol, size, name in RULES]
+    """The rules with the builder's own methods, made once."""
+    if not builder.rules:
+        builder.rules = [(symbol, size, getattr(builder, name)) for symbol, size, name in RULES]
+    return builder.rules
 
 
 def is_doc(text: str, start: int, end: int) -> bool:
@@ -166,6 +169,6 @@ class FastBuilder(Builder):
         m = _SIMPLE_REF.match(self.text, start)
         if m is not None and m.end() == end:
             path = self.path([(start + 2, end - 1)])
-            return ast.Ref(path, (), span=(start, end))
+            return make.ref(path, (), (start, end))
         head, filters = run(self, "reference", start + 2, end - 1)
-        return ast.Ref(head, tuple(filters), span=(start, end))
+        return make.ref(head, tuple(filters), (start, end))

@@ -200,6 +200,8 @@ class Reader:
         if token.word:
             self.builder.words[token.span] = token.word
         self._push(action, kind, token.span, token)
+        if len(self.states) > STACK_MAX:
+            self._too_deep(token)
         if kind in _CLOSING:  # what is closed is whole: leaving it later must not open it again
             following = next(iter(ACTIONS[action].values()))
             if following < 0:
@@ -236,15 +238,18 @@ class Reader:
                 SYMBOLS[self.symbols[-1]] not in BEFORE_BLOCK
             ):
                 place = "map"
-        if len(self.opens) >= NESTING_MAX or len(self.states) > STACK_MAX:
-            self.report(
-                RF129,
-                token.span,
-                f"blocks and values are nested more than {NESTING_MAX} deep",
-                help="move inner parts into `let`, groups or flows of their own",
-            )
-            raise _Stop
+        if len(self.opens) >= NESTING_MAX:
+            self._too_deep(token)
         self.opens.append(Open(token, place, len(self.symbols)))
+
+    def _too_deep(self, token: Token) -> None:
+        self.report(
+            RF129,
+            token.span,
+            f"blocks and values are nested more than {NESTING_MAX} deep",
+            help="move inner parts into `let`, groups or flows of their own",
+        )
+        raise _Stop
 
     # -- mending
 

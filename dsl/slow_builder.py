@@ -25,9 +25,14 @@ class SlowBuilder(FastBuilder):
         super().__init__(text)
         self.report = report
         self.words: dict[Span, str] = {}
+        self.deep: set[int] = set()
         self.nodes: dict[Span, ast.Str | ast.Ref | ast.Int | ast.Duration] = {}
 
     def bad(self, problem: str, span: Span) -> None:
+        if problem == "too_deep_expression":
+            if span[0] in self.deep:
+                return
+            self.deep.add(span[0])
         report_literal(self.report, self.text, problem, span)
 
     def operator(self, token: Span) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from rflow.dsl import make
 from rflow.dsl.ast import Duration, Ref, Span, Str
 
 Problem = str
@@ -45,8 +46,8 @@ def read_string(text: str, start: int, end: int, read_ref: ReadRef) -> Str:
     body = text[start + 1 : end - 1]
     if "\\" not in body and "$<" not in body:
         if not body:
-            return Str((), "plain", span=(start, end))
-        return Str((body,), "plain", offsets=(start + 1,), span=(start, end))
+            return make.string((), "plain", (), (start, end))
+        return make.string((body,), "plain", (start + 1,), (start, end))
     parts = _Parts()
     for m in _PIECES.finditer(text, start + 1, end - 1):
         at = m.start()
@@ -184,7 +185,7 @@ class _Parts:
 
     def string(self, style: str, span: Span) -> Str:
         self._flush()
-        return Str(tuple(self.parts), style, offsets=tuple(self.offsets), span=span)  # type: ignore[arg-type]
+        return make.string(tuple(self.parts), style, tuple(self.offsets), span)
 
 
 def read_int(text: str, span: Span) -> int:
@@ -219,4 +220,4 @@ def read_duration(text: str, span: Span) -> Duration:
         total += int(m[1]) * size
     if total > 10**15:
         raise BadLiteral("too_large", span)
-    return Duration(total, text, span=span)
+    return make.duration(total, text, span)
