@@ -1,1 +1,1 @@
-"""The server: triggers, webhooks, the API and the pages, as a window on the runner. Not built yet."""
+"""The server: triggers, webhooks, API and pages, a window on the runner. Not built yet."""
