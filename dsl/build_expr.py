@@ -192,6 +192,7 @@ class Expressions:
             while operators and operators[-1][1] >= level:
                 if operators[-1][1] == level == COMPARISONS:
                     self.bad("chained_comparison", item)
+                    return operands[-2]
                 self._apply(operands, operators)
             operators.append((op, level, item))
         while operators:

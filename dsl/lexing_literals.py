@@ -201,7 +201,7 @@ class Literals:
         foreign = word.startswith(("0x", "0X", "0b", "0o")) or re.fullmatch("[eE][0-9]*", unit)
         if unit[:1].isalpha() and not foreign:
             self._duration_slip((start, end), digits.group(), unit)
-            value: Any = ast.Duration(0, word, span=(start, end))
+            value: Any = ast.Duration(1_000, word, span=(start, end))
             return self._stand_in(token, ID["DURATION"], end, value)
         step = "write the digits only" if "_" in word else "write a decimal number"
         if word.count(".") > 1:

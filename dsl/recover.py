@@ -66,6 +66,7 @@ class Reader:
         self.blamed: set[int] = set()
         self.stuck = -1
         self.skipped = 0
+        self.mended = (-1, -1)
 
     # -- reporting
 
@@ -198,6 +199,8 @@ class Reader:
                 situation = self._situation(token)
             slip = slips.find(situation, between=True) or last_resort(situation)
         start = situation.head.start if situation.head else token.start
+        place = (token.start, len(self.stack.symbols))
+        again, self.mended = place == self.mended, place
         known = self.lexer.swallowed and token.kind == ID["END"]  # by a string that is not closed
         if not known and (start not in self.blamed or slip.code is RF102):
             self.blamed.add(start)
@@ -212,13 +215,13 @@ class Reader:
             )
         if slip.close:
             self.stack.close(slip.close)
-        elif slip.insert is not None and self._goes_on(slip):
+        elif slip.insert is not None and not again and self._goes_on(slip):
             for _ in range(slip.drop):
                 self.peek(0)
                 self.ahead.popleft()
             self.ahead.extendleft(reversed(slip.insert))
         else:
-            self._skip(token)
+            self._skip(token, again=again)
 
     def _goes_on(self, slip: Slip) -> bool:
         """Whether reading goes on with what the slip puts in; not twice at one place."""
@@ -257,10 +260,12 @@ class Reader:
             suspect=self.stack.suspect,
         )
 
-    def _skip(self, refused: Token) -> None:
+    def _skip(self, refused: Token, *, again: bool) -> None:
         """Leave the entry that the refused token stands in, and skip what is left of it."""
         if self._finish_header():
             return
+        if again and refused.kind != ID["END"]:
+            self.ahead.popleft()  # whatever it is, reading must go on
         head = self.stack.head() or refused
         self.stack.settle_to_entry()
         depth = 0
@@ -268,7 +273,8 @@ class Reader:
             if depth == 0:
                 if token.kind == ID["RBRACE"] and self.stack.opens:
                     return
-                if (token is not refused or token.first) and self._resumes(token):
+                here = self.stack.accepts(token.kind) and token.first
+                if self._resumes(token) if token is not refused else here:
                     return
                 named = token.kind in _ASSIGNING or token.indent <= head.indent
                 if token is not refused and token.first and token.kind in _NAMING and named:

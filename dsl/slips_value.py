@@ -244,7 +244,7 @@ def duration(s: Situation) -> Slip | None:
     if not s.expects("DURATION") or s.expects("REF"):
         return None
     stand_in = as_kind(token, "DURATION")
-    stand_in.value = Duration(0, "0s", span=token.span)
+    stand_in.value = Duration(1_000, "1s", span=token.span)
     text = s.text()
     if token.kind in (ID["STRING"], ID["RAW"]) and not token.first:
         step = f"write `{text[1:-1]}`"

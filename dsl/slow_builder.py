@@ -76,7 +76,7 @@ class SlowBuilder(FastBuilder):
             return super().duration(v)
         except BadLiteral as bad:
             self.bad(bad.problem, bad.span)
-            return ast.Duration(0, "0s", span=v[0])
+            return ast.Duration(1_000, "1s", span=v[0])
 
     def read_ref(self, start: int, end: int) -> ast.Ref:
         try:
@@ -95,6 +95,11 @@ class SlowBuilder(FastBuilder):
         if self.text[token[0]] not in ":|":
             skip = 0
         return super().word_in(token, skip)
+
+    def key_name(self, token: Span) -> ast.Name:
+        if self.text[token[1] - 1] in "=:＝：":
+            return super().key_name(token)
+        return ast.Name(self.text[slice(*token)], span=token)
 
     def first(self, v: Values) -> Values:
         return [] if _nameless(v[0]) else v
