@@ -82,8 +82,6 @@ def _emit(flows: Flows, flow: str | None, form: str, output: str | None) -> None
     to_file = output is not None and output != "-"
     if form == "json":
         data = codec.dumps(plan)
-        if to_file:
-            note(f"{codec.digest(data)}  {output}")
     else:
         data = drawn(plan, form, to_terminal=not to_file).encode()
     if not data.endswith(b"\n") and form != "json":
@@ -91,6 +89,8 @@ def _emit(flows: Flows, flow: str | None, form: str, output: str | None) -> None
     if to_file:
         assert output is not None
         write_file(output, data)
+        if form == "json":
+            note(f"{codec.digest(data)}  {output}")
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(data)

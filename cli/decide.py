@@ -91,10 +91,28 @@ def _decide(
         note("nothing was decided")
         return 0
     gate = service.decide(id_, node, by=name, decision=decision, comment=reason)
+    more = _still_needed(service, id_, gate) if decision == "approve" else ""
     done = "approved" if decision == "approve" else "rejected"
-    say(f"{done} {clean(gate)} of run {id_} as {clean(name)}")
+    say(f"{done} {clean(gate)} of run {id_} as {clean(name)}{more}")
     mention_driver(service, id_)
     return 0
+
+
+def _still_needed(service: Service, run: str, gate: str) -> str:
+    """How many more approvals the gate asks for, in words."""
+    state = service.fold(run)
+    approval = state.instance(gate).node.approval
+    if approval is None or approval.count == 1:
+        return ""
+    posted = {
+        str(fact.body.get("by"))
+        for fact in service.journal.facts(run)
+        if fact.kind == "decide" and fact.body.get("node") == gate
+    }
+    given = len(posted | {decision.by for decision in state.node(gate).decisions})
+    left = approval.count - given
+    counted = f" ({min(given, approval.count)} of {approval.count}"
+    return f"{counted}, {left} more needed)" if left > 0 else f"{counted})"
 
 
 def _agreed(

@@ -45,6 +45,8 @@ def drive(
 
     shared = app()
     board = board_of(service, run)
+    if form != "json":
+        _say_what_waits(service, run)
     watcher = watcher_for(shared, board, log_reader(service, run), form)
     stop = Stop()
 
@@ -67,6 +69,14 @@ def drive(
     finally:
         watcher.end()
     return report(service, run, form)
+
+
+def _say_what_waits(service: Service, run: str) -> None:
+    """A run that is taken up says again what it waits for: it was asked before."""
+    for node in service.view(run).nodes:
+        if node.waits:
+            answer = f": {node.answer.replace('RUN', run)}" if node.answer else ""
+            note(f"{clean(node.id)} waits {clean(node.waits)}{answer}")
 
 
 def detach(service: Service, run: str) -> None:
@@ -173,6 +183,10 @@ def report(service: Service, run: str, form: str) -> int:
     marks = f" with warnings: {', '.join(board.warnings)} failed" if board.warnings else ""
     title = clean(found.name) if found.name == run else f"{clean(found.name)} ({run})"
     say(f"{pen.bold(title)}: {word(found.status, pen)}{pen.yellow(marks)} in {took}")
+    left = service.undo_left(run) if found.kind == "release" else []
+    if left:
+        say(f"  not undone: {', '.join(map(clean, left))}")
+        say(f"    undo it: rflow rollback {run} --resume")
     for name, value in board.outputs.items():
         from rflow.cli.narration import value as shown
 

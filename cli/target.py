@@ -57,13 +57,21 @@ class _Later:
         return getattr(self._host, name)
 
 
+def _there(path: Path) -> bool:
+    """Whether it exists, or cannot be looked at: then opening it says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
 def open_state(state: str | None, flow_file: Path | None = None, host: Any = None) -> Service:
     """The service on a state folder. Without a flow file the state must exist."""
     from rflow.runner.state_dir import locate
 
     beside = flow_file if flow_file is not None else Path.cwd() / "flow.rflow"
     place = locate(beside, given=Path(state) if state is not None else None)
-    if flow_file is None and not place.database.exists():
+    if flow_file is None and not _there(place.database):
         raise Failure(
             f"there are no runs here: `{place.root}` holds no state",
             help="go to the folder of the flow, or name its state with `--state DIR`",

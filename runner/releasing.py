@@ -112,7 +112,7 @@ class Releasing(Creating):
         runs = self.journal.runs(stage=stage, limit=limit)
         back: dict[str, list[str]] = {}
         for run in runs:
-            if run.kind == "rollback":
+            if run.kind == "rollback" and run.status == "success":
                 to = self._created(run.run).trigger.get("to")
                 back.setdefault(str(to), []).append(run.run)
         changes = self.journal.ledger(stage)
@@ -351,6 +351,19 @@ class Releasing(Creating):
                 "at": time.time(),
             },
         )
+
+    def settle_quarantine(self, run: str) -> None:
+        """End the quarantine of a rollback that ended before it had changed anything: it took
+        nothing away."""
+        summary = self.summary(run)
+        if summary.kind != "rollback" or not summary.concluded or summary.status == "success":
+            return
+        assert summary.stage is not None  # a rollback has one
+        if any(change.run == run for change in self.journal.ledger(summary.stage)):
+            return
+        for source, body in self.journal.notes(QUARANTINE).items():
+            if body.get("rollback") == run:
+                self.journal.delete_note(QUARANTINE, source)
 
     def lift(self, run: str, *, by: str, reason: str) -> None:
         """End the quarantine of what was taken away from a stage when `run` was rolled back."""
