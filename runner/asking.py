@@ -186,16 +186,14 @@ class Asking(Looking):
             self.journal.transact(run, state.length, [event], time.time(), status="running")
 
     def undo_left(self, run: str) -> list[str]:
-        """The nodes of an ended run whose effects are there and were not undone."""
+        """The nodes of an ended run whose effects could be undone and were not."""
         state = self.fold(run)
         if not state.ended or state.outcome == "success":
             return []
-        main = state.graph.sections["main"]
         return [
             state.nodes[number].id
-            for number in main
-            if state.needs_undo(number)
-            and (number not in state.undos or state.undos[number].status in ("failed", "cancelled"))
+            for number in state.graph.sections["main"]
+            if state.needs_undo(number) and _can_undo(state, number)
         ]
 
     def undo_again(self, run: str, *, by: str) -> None:
@@ -223,3 +221,12 @@ class Asking(Looking):
         if work.problems:
             raise Refused(work.problems)
         return checked
+
+
+def _can_undo(state: RunState, number: int) -> bool:
+    """Whether an undo of the instance would do something, and has not been done."""
+    undo = state.undos.get(number)
+    if undo is not None and undo.status in ("success", "skipped"):
+        return False
+    contract = state.graph.instances[number].node.contract.type
+    return contract == "self" or (contract == "undo" and not state.in_doubt(number))
