@@ -53,6 +53,10 @@ def _node(found: Comparison, old: Part, new: Part) -> Iterator[str]:
     for name in sorted({*old.inputs, *new.inputs}):
         if not same_input(found, old.inputs.get(name), new.inputs.get(name)):
             yield _input(found, name, old, new)
+    outputs1, outputs2 = one.outputs or {}, two.outputs or {}
+    for name in sorted({*outputs1, *outputs2}):
+        if outputs1.get(name) != outputs2.get(name):
+            yield f"output {name}: {outputs1.get(name, 'none')} → {outputs2.get(name, 'none')}"
     before = {pairs.before.of(expr): expr for expr in old.whens}
     now = {pairs.now.of(expr): expr for expr in new.whens}
     for number, expr in now.items():

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from rflow.compiler.plan import Approval, Node, Plan, Trigger
 from rflow.compiler.safety_normal import Normal, Numbering, Numbers, Part
-from rflow.compiler.tree import Literal
 
 PLACED_MAX = 2000
 """In larger plans, nodes that are alike and were all renamed are paired in their order."""
@@ -39,10 +38,10 @@ class Pairs:
 
     def __post_init__(self) -> None:
         self.before = Numbering(self._numbers, None)
+        self.now = Numbering(self._numbers, self._names)
         self._pair_triggers()
         for name, was in self.triggers.items():
             self._names[f"trigger {name}"] = f"trigger {was}"
-        self.now = Numbering(self._numbers, self._names)
         for id, part in self.new.parts.items():
             old = self.old.parts.get(id)
             if old is not None and self.whole(old, self.before) == self.whole(part, self.now):
@@ -197,8 +196,14 @@ class Pairs:
             for old, known in one.items():
                 if name in self.triggers or old in self.triggers.values():
                     continue
-                if (known.kind, inputs_of(known)) == (trigger.kind, inputs_of(trigger)):
+                if known.kind == trigger.kind and not self.trigger_inputs(known, trigger):
                     self.triggers[name] = old
+
+    def trigger_inputs(self, old: Trigger, new: Trigger) -> list[str]:
+        """The inputs in which two triggers differ, by name."""
+        before = {n: self.before.of(e) for n, e in self.old.triggers[old.name].items()}
+        now = {n: self.now.of(e) for n, e in self.new.triggers[new.name].items()}
+        return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
 def moved_secrets(old: Plan, new: Plan) -> dict[tuple[str, str], tuple[str, str]]:
@@ -210,14 +215,6 @@ def moved_secrets(old: Plan, new: Plan) -> dict[tuple[str, str], tuple[str, str]
         place: one[name]
         for name, place in two.items()
         if name in one and place not in before and one[name] not in now
-    }
-
-
-def inputs_of(trigger: Trigger) -> dict[str, object]:
-    """The inputs of a trigger, which are constants but for secrets."""
-    return {
-        name: expr.value if isinstance(expr, Literal) else expr
-        for name, expr in trigger.inputs.items()
     }
 
 
@@ -236,4 +233,4 @@ def _slice(gate: Node) -> tuple[str, ...]:
     return () if gate.approval is None else gate.approval.slice
 
 
-__all__ = ["Pairs", "gate_key", "inputs_of", "moved_secrets"]
+__all__ = ["Pairs", "gate_key", "moved_secrets"]

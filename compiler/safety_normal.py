@@ -83,6 +83,7 @@ class Normal:
     order: list[str] = field(default_factory=list)
     values: dict[str, Expr] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
+    triggers: dict[str, dict[str, Expr]] = field(default_factory=dict)
     depths: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
     index: dict[str, int] = field(default_factory=dict)
@@ -106,6 +107,8 @@ class Normal:
         found.order = bindings_in_order(plan)
         for name in found.order:
             found.values[name] = found.normal(plan.values[name])
+        for trigger in plan.triggers:
+            found.triggers[trigger.name] = {n: found.normal(e) for n, e in trigger.inputs.items()}
         loops = {loop.id: (found.normal(loop.over), loop.at_most) for loop in plan.loops}
         for node in plan.nodes:
             if node.kind != "join":

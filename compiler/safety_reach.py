@@ -26,6 +26,11 @@ def check_reach(found: Comparison) -> None:
         message = f"text from outside, `{'.'.join(source)}`, now reaches {named(ids)}"
         level = "risk" if effects else "caution"
         found.add(level, "untrusted", ids, message, _place(found, ids[0]))
+    for old, new in found.both():
+        for name in old.node.secret_outputs:
+            if name in (new.node.outputs or {}) and name not in new.node.secret_outputs:
+                message = f"the output `{new.id}.{name}` is not secret any more: it will be shown"
+                found.add("risk", "output-shown", new.id, message, new.node.place)
 
 
 def _newly(

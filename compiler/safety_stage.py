@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from rflow.compiler.calendar import DAYS, Window, read_window
 from rflow.compiler.durations import show_duration
-from rflow.compiler.plan import Stage, Trigger
+from rflow.compiler.plan import Stage
 from rflow.compiler.safety_change import Comparison, Level
-from rflow.compiler.safety_match import inputs_of
 from rflow.compiler.waves import listed
 
 _DAY = 24 * 60
@@ -156,17 +155,12 @@ def _check_triggers(found: Comparison) -> None:
         elif known.kind != trigger.kind:
             message = f"the trigger `{trigger.name}` is a `{trigger.kind}` now"
             found.add("caution", "trigger-changed", trigger.name, message, trigger.place)
-        elif names := _differ(known, trigger):
+        elif names := found.pairs.trigger_inputs(known, trigger):
             message = f"the trigger `{trigger.name}` fires otherwise now: {_inputs(names)} changed"
             found.add("caution", "trigger-changed", trigger.name, message, trigger.place)
     for trigger in old.values():
         message = f"the trigger `{trigger.name}` does not start the flow any more"
         found.add("note", "trigger-removed", trigger.name, message, trigger.place, gone=True)
-
-
-def _differ(one: Trigger, two: Trigger) -> list[str]:
-    before, now = inputs_of(one), inputs_of(two)
-    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
 def _inputs(names: list[str]) -> str:

@@ -187,6 +187,7 @@ CASES: dict[str, tuple[tuple[Edit, ...], set[str]]] = {
     "a node that others read is renamed": ((("node source: git", "node checkout: git"), ("cwd = $<refs.source.path>", "cwd = $<refs.checkout.path>"), ("from = $<refs.source.path>", "from = $<refs.checkout.path>")), set()),
     "a gate is renamed": ((("approve go_live after", "approve ok after"), ("database after go_live", "database after ok")), set()),
     "a secret is renamed": ((('secret chat from', 'secret room from'), ("{ url = $<secrets.chat>  text = \"done", "{ url = $<secrets.room>  text = \"done"), ("{ url = $<secrets.chat>  text = \"$<run", "{ url = $<secrets.room>  text = \"$<run")), set()),
+    "a let of a trigger is renamed and used in more places": ((('  let port = 8080', '  let port = 8080\n  let host = "https://git.example.com"'), ('repo = "https://git.example.com/shop.git"', 'repo = "$<let.host>/shop.git"')), set()),
     "a trigger is renamed": ((("trigger main:", "trigger head:"), ("repo = $<refs.main.repo_url>  sha = $<refs.main.sha>", "repo = $<refs.head.repo_url>  sha = $<refs.head.sha>")), set()),
     "a group around the same nodes": (
         (("  node alive:", "  parallel after_all after cache {\n  node alive:"), ("node alive: http.check after cache", "node alive: http.check"), ('text = "done: $<let.tag>" }\n', 'text = "done: $<let.tag>" }\n  }\n')), set()),
@@ -221,6 +222,65 @@ def test_a_change_means(name: str, plan: Compile, shop: Plan, specs: Specs) -> N
     edits, wanted = CASES[name]
 
     assert told(shop, plan(changed(*edits)), specs) == wanted
+
+
+def test_an_output_is_not_secret_any_more(plan: Compile, specs: Specs) -> None:
+    text = """rflow 1
+flow release {
+  node x: sh { output token: secret  script = "make token"  pure }
+  node y: sh { script = "use token"  env = { A = $<refs.x.token> }  pure }
+}
+"""
+    old, new = plan(text), plan(text.replace(": secret", ": string"))
+
+    assert told(old, new, specs) == {"risk output-shown x"}
+    assert told(new, old, specs) == {"caution secret y"}
+
+
+def test_a_gate_in_a_loop_gates_its_turns_only(plan: Compile, specs: Specs) -> None:
+    text = """rflow 1
+flow release {
+  arg sites: list(string) = ["eu"]
+  parallel asked {
+    EACH
+    approve ok { }
+  }
+  node web: sh after asked { script = "go"  keep "x" }
+}
+"""
+    old = plan(text.replace("EACH", ""))
+    filled = plan(text.replace("EACH", 'each site in ["eu"]'))
+    maybe = plan(text.replace("EACH", "each site in $<args.sites>"))
+
+    assert told(old, filled, specs) == set()
+    assert told(old, maybe, specs) == {"risk ungated web"}
+
+
+def test_a_gate_that_became_a_node_is_none(plan: Compile, specs: Specs) -> None:
+    text = """rflow 1
+flow release {
+  approve ok { }
+  node web: sh after ok { script = "go"  keep "x" }
+}
+"""
+    new = text.replace("approve ok { }", 'node ok: sh { script = "true"  pure }')
+
+    assert told(plan(text), plan(new), specs) == {"risk ungated web", "caution kind ok"}
+
+
+def test_a_used_flow_that_changes_is_told_where_it_is_used(plan: Compile, specs: Specs) -> None:
+    main = """rflow 1
+import "parts.rflow"
+flow release {
+  approve ok { }
+  use part as p after ok { }
+}
+"""
+    part = 'rflow 1\nflow part { node web: sh { script = "go"  lock "l"  keep "x" } }\n'
+    old = plan(main, files={"parts.rflow": part})
+    new = plan(main, files={"parts.rflow": part.replace('lock "l"', "")})
+
+    assert told(old, new, specs) == {"risk lock-dropped p.web"}
 
 
 def test_nothing_changed(plan: Compile, shop: Plan, specs: Specs) -> None:
