@@ -7,6 +7,7 @@ and it never shows a traceback.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 
@@ -26,13 +27,26 @@ BROKEN_PIPE = 141
 """Exit code when nobody reads what is written, as shells have it."""
 
 
+_PLAIN = {"…": "...", "→": "->", "—": "-", "–": "-", "·": "-", "×": "x", "↩": "<-"}
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal that cannot show a character is shown instead."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    shown = (_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in text)
+    return "".join(shown), error.end
+
+
 def main() -> int:
     """Run the command that the process was given; the result is its exit code."""
     try:
         argv = sys.argv[1:]
+        codecs.register_error("rflow-plain", _plain)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")
+                stream.reconfigure(errors="rflow-plain")
         code = _answer(argv)
         sys.stdout.flush()
         return code

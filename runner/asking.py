@@ -18,7 +18,7 @@ from rflow.runner import events as ev
 from rflow.runner.journal import Claim
 from rflow.runner.looking import Looking
 from rflow.runner.node_state import UNDO, NodeState
-from rflow.runner.prepare import Preparation
+from rflow.runner.prepare import Preparation, reserved
 from rflow.runner.problems import StateError
 from rflow.runner.refusals import Refused
 from rflow.runner.retry import RetryPreview, again_from
@@ -108,6 +108,9 @@ class Asking(Looking):
         self, run: str, *, name: str | None = None, description: str | None = None, by: str
     ) -> None:
         """Edit a run's name or description."""
+        refused = reserved(name or "")
+        if refused is not None:
+            raise refused
         summary = self.summary(run)
         self._edit(
             run,

@@ -266,10 +266,23 @@ class Preparation:
         for problem in missing_kinds(self.plan, self.host):
             self.problems.append(problem)
 
+    def check_name(self, name: str) -> None:
+        """A run's name must not mean another run."""
+        refused = reserved(name)
+        if refused is not None:
+            self.problems.append(refused)
+
     def check_secrets(self) -> None:
         """All secrets must have a value now; the values are not kept."""
         for problem in missing_secrets(self.plan, self.host, self.directory)[1]:
             self.problems.append(problem)
+
+
+def reserved(name: str) -> StateError | None:
+    """The refusal of a name that a run cannot have, None if it can."""
+    if name != "last":
+        return None
+    return StateError(refusals.RESERVED_NAME, "a run cannot be called `last`", "take another name")
 
 
 def missing_kinds(plan: Plan, host: Host) -> list[StateError]:
@@ -327,6 +340,7 @@ def prepare(
     checked = work.override(overrides)
     loops = work.expand() if not work.problems else {}
     work.check_secrets()
+    work.check_name(name)
     if work.problems:
         raise refusals.Refused(work.problems)
     data = dumps(plan)

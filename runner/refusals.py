@@ -142,6 +142,13 @@ NOT_HELD = Problem(
     "freeze; `rflow release lift` ends a quarantine. Here there is none.",
 )
 
+RESERVED_NAME = Problem(
+    "RF953",
+    "a run cannot have this name",
+    "`last` means the newest run wherever a run is named; a run that is called so could not be "
+    "named.",
+)
+
 REFUSALS: tuple[Problem, ...] = (
     NO_RUN,
     AMBIGUOUS_RUN,
@@ -166,6 +173,7 @@ REFUSALS: tuple[Problem, ...] = (
     STAGE_BUSY,
     NO_STAGE,
     NOT_HELD,
+    RESERVED_NAME,
 )
 
 
