@@ -20,6 +20,16 @@ PLACED_MAX = 2000
 """In larger plans, nodes that are alike and were all renamed are paired in their order."""
 
 ROUNDS = 8
+PASSES = ((ROUNDS, True), (ROUNDS, True), (ROUNDS, False), (0, False))
+"""Rounds of refinement, and whether nodes are told apart by all that they are from the start. In
+the first pass a node's place is all that it comes after, later only what has been paired."""
+
+
+class _Nobody(dict[str, str]):
+    """Names for nodes that makes them all the same."""
+
+    def get(self, name: str, default: object = None) -> str:
+        return super().get(name, name) if name.startswith("trigger ") else "?"
 
 
 @dataclass(slots=True)
@@ -81,33 +91,38 @@ class Pairs:
     def _pair_placed(self) -> None:
         """Pair nodes that are alike and stand in the same place of the graph: where several are
         alike, their place tells which is which."""
-        for rounds in (ROUNDS, 0):
+        for number, (rounds, fine) in enumerate(PASSES):
+            whole = number == 0
             if not self.removed() or not self.added():
                 return
             self.now.forget()
             known = set(self.new_of)
-            colors1 = self._colors(self.old, self.new_of, rounds)
-            colors2 = self._colors(self.new, self.old_of, rounds)
+            colors1 = self._colors(self.old, self.new_of, rounds, fine)
+            colors2 = self._colors(self.new, self.old_of, rounds, fine)
             left: dict[Hashable, list[str]] = {}
             for part in self.removed():
                 above = self.old.before(part.id)
-                place = frozenset(above if rounds else known.intersection(above))
+                place = frozenset(above if whole else known.intersection(above))
                 key = (self.whole(part, self.before), colors1[part.id], place)
                 left.setdefault(key, []).append(part.id)
             for part in self.added():
                 mapped = {self.old_of.get(id, f"new {id}") for id in self.new.before(part.id)}
-                place = frozenset(mapped if rounds else mapped & known)
+                place = frozenset(mapped if whole else mapped & known)
                 found = left.get((self.whole(part, self.now), colors2[part.id], place))
                 if found:
                     self._add(found.pop(0), part.id)
         self.now.forget()
 
-    def _colors(self, normal: Normal, paired: dict[str, str], rounds: int) -> dict[str, int]:
-        """A number for each node: what it is, and the numbers of those before and behind it.
+    def _colors(
+        self, normal: Normal, paired: dict[str, str], rounds: int, fine: bool
+    ) -> dict[str, int]:
+        """A number for each node: what it is (only roughly, unless `fine`), and the numbers of
+        those before and behind it.
 
         Colour refinement, as by Weisfeiler and Leman, with pairs as colours of their own.
         """
         number = self._numbers.number
+        blind = Numbering(self._numbers, _Nobody({} if normal is self.old else self._names))
         colors: dict[str, int] = {}
         above = normal.direct
         for id, part in normal.parts.items():
@@ -115,8 +130,8 @@ class Pairs:
                 old = id if normal is self.old else paired[id]
                 colors[id] = number(("pair", old))
             else:
-                named = tuple(sorted(part.inputs))
-                colors[id] = number(("alike", part.node.kind, part.node.section, named))
+                is_ = self.whole(part, blind) if fine else (part.node.kind, *sorted(part.inputs))
+                colors[id] = number(("alike", part.node.section, is_))
         for _ in range(rounds):
             below: dict[str, list[int]] = {id: [] for id in normal.parts}
             for id in normal.parts:
