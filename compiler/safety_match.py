@@ -14,7 +14,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from rflow.compiler.plan import Approval, Node, Plan, Trigger
-from rflow.compiler.safety_normal import Normal, Numbering, Numbers, Part
+from rflow.compiler.safety_normal import Normal, Part
+from rflow.compiler.safety_numbers import Numbering, Numbers
 
 PLACED_MAX = 2000
 """In larger plans, nodes that are alike and were all renamed are paired in their order."""
