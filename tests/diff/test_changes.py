@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import Compile
 from rflow.compiler.plan import Plan
 from rflow.compiler.safety import compare
 from rflow.plugins.types import Specs
 from shop import SHOP, changed
+
+Compile = Callable[..., Plan]
 
 Edit = tuple[str, str]
 
@@ -295,6 +296,3 @@ def test_the_messages_are_sentences_that_name_what_they_are_about(
             assert change.message[0].islower() or change.message[0] in '`"'
             assert not change.message.endswith(".")
             assert "\n" not in change.message
-
-
-__all__ = ["Callable"]

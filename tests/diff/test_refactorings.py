@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import Compile
 from hypothesis import given
 from refactoring import PLAIN, Flow, Style, flows, other_styles, styles, write
 from rflow.compiler.plan import Plan
@@ -18,7 +17,7 @@ Written = tuple[Flow, Style]
 
 
 @pytest.fixture(scope="module")
-def written(plan: Compile) -> Callable[[Written], Plan]:
+def written(plan: Callable[..., Plan]) -> Callable[[Written], Plan]:
     def of(what: Written) -> Plan:
         text, files = write(*what)
         return plan(text, files=files)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import RUN, Recorded, record
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from records import RUN, Recorded, record
 from rflow.runner.problems import StateError
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir

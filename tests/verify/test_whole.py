@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 
 import pytest
-from conftest import RUN, Recorded
+from records import RUN, Recorded
 from rflow.runner import chain
 from rflow.runner import events as ev
 from rflow.runner.chain import link
