@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from changed_shop import SHOP, changed
 from rflow.compiler.plan import Plan
 from rflow.compiler.safety import compare
 from rflow.plugins.types import Specs
-from shop import SHOP, changed
 
 Compile = Callable[..., Plan]
 

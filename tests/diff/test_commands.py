@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shop import SHOP, changed
+from changed_shop import SHOP, changed
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
