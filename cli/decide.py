@@ -100,15 +100,16 @@ def _decide(
 
 def _still_needed(service: Service, run: str, gate: str) -> str:
     """How many more approvals the gate asks for, in words."""
-    state = service.fold(run)
-    approval = state.instance(gate).node.approval
-    if approval is None or approval.count == 1:
-        return ""
+    # What is posted is read before what was taken up, so that nothing is missed in between.
     posted = {
         str(fact.body.get("by"))
         for fact in service.journal.facts(run)
         if fact.kind == "decide" and fact.body.get("node") == gate
     }
+    state = service.fold(run)
+    approval = state.instance(gate).node.approval
+    if approval is None or approval.count == 1:
+        return ""
     given = len(posted | {decision.by for decision in state.node(gate).decisions})
     left = approval.count - given
     counted = f" ({min(given, approval.count)} of {approval.count}"

@@ -226,7 +226,8 @@ def test_a_gate_is_answered_from_another_process(
         assert refused.returncode == entry.USAGE
         assert refused.stderr.startswith("error[RF934]: ")
         approved = rflow("approve", "--as", "a@example.com", "--reason", "fine")
-        assert approved.stdout == f"approved go_live of run {run} as a@example.com\n"
+        said = f"approved go_live of run {run} as a@example.com (1 of 2, 1 more needed)\n"
+        assert approved.stdout == said
         started.until("approved by a@example.com: fine")
         assert not (tmp_path / "shipped.txt").exists()
         rflow("approve", run, "go_live", "--as", "b@example.com")
