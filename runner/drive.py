@@ -21,7 +21,7 @@ from rflow.compiler.expr import EvalError, evaluate
 from rflow.compiler.plan import Json
 from rflow.runner import begin, outcomes
 from rflow.runner import events as ev
-from rflow.runner.command import Dispatcher, Intends, Message
+from rflow.runner.command import Dispatcher, Message
 from rflow.runner.events import Reason, Record
 from rflow.runner.journal import Fact, Journal, Lock, LockBusy
 from rflow.runner.line import freeze_of, quarantine_of
@@ -77,9 +77,7 @@ class Driver:
         self.state = fold()
         self.cancel_wanted = 0
         self._timers: list[tuple[float, str]] = []
-        self._held: set[str] = {
-            id for id in self.state.live if self.state.node(id).reason.code in begin.HOLDS
-        }
+        self._held = _held(self.state)
         self._stopping: dict[str, Reason] = {}
         self._again: dict[str, Reason] = {}
         self._recovering: set[str] = set()
@@ -198,9 +196,7 @@ class Driver:
                 return self._commit(step)
             except LockBusy:
                 self.state = self.fold()
-                self._held |= {
-                    id for id in self.state.live if self.state.node(id).reason.code in begin.HOLDS
-                }
+                self._held |= _held(self.state)
 
     def _new_step(self) -> Step:
         locks: dict[str, Lock] = {}
@@ -320,8 +316,13 @@ class Driver:
         return bool(step.events)
 
 
+def _held(state: RunState) -> set[str]:
+    """The nodes that a lock, a window or a freeze holds."""
+    return {id for id in state.live if state.node(id).reason.code in begin.HOLDS}
+
+
 def _started(wishes: Iterable[object]) -> bool:
     return any(isinstance(wish, Start) for wish in wishes)
 
 
-__all__ = ["Clock", "Driver", "Intends"]
+__all__ = ["Clock", "Driver"]
