@@ -40,6 +40,7 @@ def drive(
 ) -> int:
     """Drive a run to its end and show it; the exit code is that of its status. `observe` is told
     of each record after the watcher."""
+    from rflow.runner import chain
     from rflow.runner.problems import PROBLEMS, StateError
     from rflow.runner.service import Stop
 
@@ -47,7 +48,13 @@ def drive(
     board = board_of(service, run)
     if form != "json":
         _say_what_waits(service, run)
-    watcher = watcher_for(shared, board, log_reader(service, run), form)
+    watcher = watcher_for(
+        shared,
+        board,
+        log_reader(service, run),
+        form,
+        lambda: chain.shown(service.journal.head(run)),
+    )
     stop = Stop()
 
     def told(record: Record) -> None:
@@ -126,10 +133,13 @@ def log_reader(service: Service, run: str) -> ReadLog:
     return read
 
 
-def watcher_for(shared: App, board: Board, read: ReadLog, form: str) -> Watcher:
-    """How the run is shown: JSON if asked for, the live tree in a terminal, else lines."""
+def watcher_for(
+    shared: App, board: Board, read: ReadLog, form: str, head: Callable[[], str]
+) -> Watcher:
+    """How the run is shown: JSON if asked for, the live tree in a terminal, else lines. `head` is
+    asked for the record's when the run has ended."""
     if form == "json":
-        return JsonLines(board.run)
+        return JsonLines(board.run, head)
     import os
 
     if terminal.is_terminal(sys.stdout) and os.environ.get("TERM") not in (None, "dumb"):

@@ -233,26 +233,32 @@ class Live:
 
 
 class JsonLines:
-    """Each record as a line of JSON, as it is written."""
+    """Each record as a line of JSON, as it is written; that of the run's end has the head."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, head: Callable[[], str]) -> None:
         self._run = run
+        self._head = head
         self._writer = Writer()
 
     def begin(self) -> None:
         return
 
     def record(self, record: Record) -> None:
-        self._writer.line(json_line(self._run, record))
+        ended = isinstance(record.event, ev.RunEnded)
+        self._writer.line(json_line(self._run, record, self._head() if ended else ""))
 
     def end(self) -> None:
         self._writer.end()
 
 
-def json_line(run: str, record: Record) -> str:
-    """A record as JSON: `{"run", "number", "at", "kind", "event"}`."""
-    head = {"run": run, "number": record.number, "at": times.iso(record.at)}
-    event = json.loads(ev.encode(record.event))
-    return json.dumps(
-        {**head, "kind": type(record.event).__name__, "event": event}, ensure_ascii=False
-    )
+def json_line(run: str, record: Record, head: str = "") -> str:
+    """A record as JSON: `{"run", "number", "at", "kind", "event"}`, and `record` for a head."""
+    shown = {
+        "run": run,
+        "number": record.number,
+        "at": times.iso(record.at),
+        "kind": type(record.event).__name__,
+        "event": json.loads(ev.encode(record.event)),
+        **({"record": head} if head else {}),
+    }
+    return json.dumps(shown, ensure_ascii=False)

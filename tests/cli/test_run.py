@@ -118,6 +118,9 @@ def test_events_as_json(rflow: Rflow, hello: Path) -> None:
     assert [event["number"] for event in events] == [*range(1, len(events) + 1)]
     assert (events[0]["kind"], events[-1]["kind"]) == ("RunCreated", "RunEnded")
     assert result.stderr == ""
+    *before, head = [event.get("record") for event in events]
+    assert set(before) == {None}
+    assert "the one given" in rflow("verify", "last", "--head", head).stdout
 
 
 @pytest.mark.parametrize("extra", [[], ["--format", "json"]])

@@ -106,7 +106,7 @@ def test_a_closed_pipe_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> 
     with open(writer, "w") as closed:
         monkeypatch.setattr(sys, "stdout", closed)
         for watcher in (
-            JsonLines("7k2m"),
+            JsonLines("7k2m", lambda: "sha256:0"),
             Lines(Board("7k2m", "f", "n", []), lambda *_: ([], 0), Pen(False), 80),
         ):
             watcher.record(Record(1, T0, ev.RunStarted("g")))
@@ -120,7 +120,7 @@ def test_a_slow_reader_does_not_hold_up_the_run(monkeypatch: pytest.MonkeyPatch)
     reader, writer = os.pipe()
     with open(writer, "w") as slow, open(reader) as source:
         monkeypatch.setattr(sys, "stdout", slow)
-        watcher = JsonLines("7k2m")
+        watcher = JsonLines("7k2m", lambda: "sha256:0")
         for number in range(5000):  # more than a pipe holds
             watcher.record(Record(number, T0, ev.RunStarted("g")))
         lines = [source.readline() for _ in range(5000)]
@@ -130,7 +130,7 @@ def test_a_slow_reader_does_not_hold_up_the_run(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    watcher = JsonLines("7k2m")
+    watcher = JsonLines("7k2m", lambda: "sha256:0")
     watcher.record(Record(3, T0, ev.AttemptStarted("build", 1, "k", {"x": "ü\n"})))
     watcher.end()
     (line,) = capsys.readouterr().out.splitlines()
