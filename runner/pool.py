@@ -24,6 +24,7 @@ from rflow.plugins.types import Json
 from rflow.runner.attempt import run_attempt
 from rflow.runner.bench import Bench
 from rflow.runner.command import Command, Failed, Intends, Message, Outcome
+from rflow.runner.mailbox import Mailbox
 from rflow.runner.stop import Stop, Why
 
 STUCK_S = 15.0
@@ -80,7 +81,7 @@ class Pool:
         self._bench = bench
         self._stuck_s = stuck_s
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
+        self._said: Mailbox[_Said] = Mailbox()
         self._going: dict[str, _Job] = {}
         self._stuck: set[_Job] = set()
         self._threads: list[threading.Thread] = []
@@ -122,14 +123,8 @@ class Pool:
             if self._deadlines and (wake_at is None or self._deadlines[0][0] < wake_at):
                 wake_at = self._deadlines[0][0]
             left = None if wake_at is None else wake_at - time.monotonic()
-            try:
-                # Without waiting where there is something: most messages come in crowds.
-                said = (
-                    self._said.get_nowait()
-                    if left is not None and left <= 0
-                    else (self._said.get(timeout=left))
-                )
-            except queue.Empty:
+            said = self._said.take(left)
+            if said is None:
                 if until is not None and time.monotonic() >= until:
                     self._look_at_deadlines()
                     return self._ready.pop() if self._ready else None

@@ -26,7 +26,7 @@ flow release {
 LONG = """\
 rflow 1
 flow wait {
-  node long: sh { script = "echo going on; exec sleep 300"  pure }
+  node long: sh { script = "echo going on; exec sleep 60"  pure }
   finally { node tell: sh { script = "echo told"  pure } }
 }
 """

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,3 +213,36 @@ def test_closing_ends_what_goes_on(bench: Callable[..., Bench]) -> None:
     assert len(threads) == 2
     assert not any(thread.is_alive() for thread in threads)
     pool.close()
+
+
+class Hung(Exception):
+    """The wait had to be ended from outside."""
+
+
+@contextmanager
+def interrupted(timeout_s: float) -> Iterator[None]:
+    """A signal that keeps this thread busy for longer than `timeout_s`; a second one, much later,
+    ends what still waits."""
+    begun = time.monotonic()
+    count = 0
+
+    def handler(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            raise Hung
+        while time.monotonic() < begun + 2 * timeout_s:
+            pass
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s / 5, 10)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_signal_does_not_make_a_wait_endless(pool: Pool) -> None:
+    with interrupted(0.05):
+        assert pool.next(0.05) is None
