@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class Command(SecretSource, name="command"):
 def _answer(words: list[str], base: Path) -> tuple[int, bytes]:
     """How a program ended, and what it printed. What it says to stderr is dropped, since that may
     quote what it was about to print."""
+    import shutil
     import signal
     import subprocess
 
@@ -74,6 +76,9 @@ def _answer(words: list[str], base: Path) -> tuple[int, bytes]:
         )
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or "it is no command"
+        if isinstance(error, PermissionError) and "/" not in words[0]:
+            # A folder of the PATH that may not be looked into hides that it is nowhere.
+            why = why if shutil.which(words[0], os.F_OK) else os.strerror(errno.ENOENT)
         raise NodeError(f"`{words[0]}` cannot be started: {why}", retry=False) from None
     with program:
         try:

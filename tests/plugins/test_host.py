@@ -265,3 +265,15 @@ def test_secrets_that_are_not_there(
         Host.of().secret(source, key, tmp_path)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_folder_of_the_path_that_cannot_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    (tmp_path / "plain").write_text("")
+    monkeypatch.setenv("PATH", f"{tmp_path}/closed:{tmp_path}:/usr/bin:/bin")
+    for program, why in (("no-such-program-here", "No such file"), ("plain", "Permission denied")):
+        with pytest.raises(NodeError, match=f"`{program}` cannot be started: {why}"):
+            Host.of().secret("command", program, tmp_path)
+    assert Host.of().secret("command", "echo found", tmp_path) == "found"
