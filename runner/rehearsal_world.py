@@ -106,7 +106,8 @@ class Script:
 
 @dataclass(slots=True)
 class Going:
-    """An attempt that goes on. It is asked before its change, and ends when its time has come."""
+    """An attempt that goes on. It is asked before its change, and ends when its time has come.
+    `cancels` is the number of the clause that cancels the run at it."""
 
     command: Command
     node: Node
@@ -116,7 +117,7 @@ class Going:
     allowed: bool = False
     refused: str | None = None
     stopped: bool = False
-    held: bool = False
+    cancels: int | None = None
 
     def done(self) -> None:
         """The intent is on disk."""
@@ -156,8 +157,8 @@ class Actors:
                 takes_s, timed_out = command.timeout_s, True
         self.world.ordinal(command)
         going = Going(command, node, self.clock.now() + takes_s, timed_out)
-        number = self.script.cancels(command) if command.mode == "run" else None
-        going.held = number is not None and self.cancel(number)
+        going.cancels = self.script.cancels(command) if command.mode == "run" else None
+        self._held(going)
         self.going[command.node] = going
 
     def stop(self, node: str) -> None:
@@ -183,7 +184,8 @@ class Actors:
 
     def due(self) -> float | None:
         """When the next attempt ends that takes time."""
-        ends = [g.ends for g in self.going.values() if not g.held and (g.allowed or not g.asked)]
+        going = self.going.values()
+        ends = [g.ends for g in going if (g.allowed or not g.asked) and not self._held(g)]
         return min(ends, default=None)
 
     def advance(self) -> bool:
@@ -192,11 +194,18 @@ class Actors:
             if going.stopped or going.refused is not None:
                 self._end(going, self._ended_early(going))
                 return True
-            if going.held or (going.asked and not going.allowed):
+            if self._held(going) or (going.asked and not going.allowed):
                 continue
             if self._act(going):
                 return True
         return False
+
+    def _held(self, going: Going) -> bool:
+        """Whether it does nothing until the runner has heard that the run is cancelled at it. It
+        goes on then if it is not stopped: what runs in `finally` is not, by the first cancel."""
+        if going.cancels is not None and not self.cancel(going.cancels):
+            going.cancels = None
+        return going.cancels is not None
 
     def _ended_early(self, going: Going) -> Outcome:
         if going.stopped or going.refused is None:

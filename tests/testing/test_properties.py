@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rflow.cli.flows import Kinds
 from rflow.compiler.program import check
@@ -86,6 +86,7 @@ def _load(source: Source, path: str) -> Source:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(clauses, max_size=6), st.integers(1, 40), st.booleans())
+@example(["cancel at tell"], 1, False)  # one cancel does not end what runs in `finally`
 def test_any_test_is_checked_and_ends(lines: list[str], at: int, written: bool) -> None:
     body = "\n".join(f"  {line}" for line in lines)
     text = f'{FLOW}\ntest "one" {{\n  run release\n{body}\n  expect run within 400d\n}}\n'
