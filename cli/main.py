@@ -55,6 +55,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "approve": Entry("decide:approve", "Let a run pass a gate."),
         "reject": Entry("decide:reject", "Refuse to let a run pass a gate."),
     },
+    "Serve them": {
+        "serve": Entry("serve:serve", "Serve flows: triggers, an API, pages."),
+    },
     "Take them back": {
         "stages": Entry("stages:stages", "Show what is deployed on each stage."),
         "releases": Entry("releases:releases", "List what a stage can go back to."),

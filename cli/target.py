@@ -80,15 +80,16 @@ def open_state(state: str | None, flow_file: Path | None = None, host: Any = Non
 
     plugins: Any = host or _Later()
     service = Service.open(place.root, plugins, create=flow_file is not None)
-    service.compile_again = _compile_again
+    service.compile_again = compile_again
     return service
 
 
-def _compile_again(plan: Any, flow: str) -> Any:
-    from rflow.cli.again import compile_again
+def compile_again(plan: Any, flow: str) -> Any:
+    """The plan of another flow of a run's source; for `flow.run`."""
+    from rflow.cli import again
     from rflow.cli.flows import Kinds
 
-    return compile_again(Kinds(), plan, flow)
+    return again.compile_again(Kinds(), plan, flow)
 
 
 def _suggest(error: Exception, code: str, word: str, candidates: list[str]) -> None:

@@ -25,6 +25,9 @@ from rflow.runner.state_dir import StateDir
 from rflow.runner.view import NodeRecord, RunView, node_record, view
 from rflow.runner.why import Because, why
 
+GRAPHS_MAX = 64
+"""So many graphs of runs are kept to be looked at again."""
+
 
 @dataclass(slots=True)
 class Looking:
@@ -85,6 +88,8 @@ class Looking:
         graph = self._graphs.get(run)
         if graph is None:
             plan = codec.loads(self.journal.plan(created.plan))
+            if len(self._graphs) >= GRAPHS_MAX:
+                self._graphs.clear()
             graph = self._graphs[run] = expand(plan, created.loops)
         state = RunState(graph, created, records[0].at)
         for record in records[1:]:

@@ -205,11 +205,7 @@ class Service(Releasing):
                 return False
             if summary.started_at is not None or not summary.queue:
                 return True
-            ahead = [
-                other
-                for other in self.journal.active(summary.queue)
-                if other.run != run and _is_ahead(other, summary)
-            ]
+            ahead = self._ahead(summary)
             cancelled = stop.cancels or any(f.kind == "cancel" for f in self.journal.facts(run))
             if not ahead or cancelled:
                 return True
@@ -223,6 +219,19 @@ class Service(Releasing):
                         if observe is not None:
                             observe(record)
             time.sleep(POLL_S)
+
+    def _ahead(self, summary: RunSummary) -> list[RunSummary]:
+        return [
+            other
+            for other in self.journal.active(summary.queue)
+            if other.run != summary.run and _is_ahead(other, summary)
+        ]
+
+    def is_its_turn(self, summary: RunSummary) -> bool:
+        """Whether `drive` would not only wait for other runs of the same flow."""
+        if summary.started_at is not None or not summary.queue or not self._ahead(summary):
+            return True
+        return any(fact.kind == "cancel" for fact in self.journal.facts(summary.run))
 
     def spawn(self, run: str) -> subprocess.Popen[bytes]:
         """Drive the run in a process of its own, which outlives this one; the process. Its end is

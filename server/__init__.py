@@ -1,1 +1,1 @@
-"""The server: triggers, webhooks, API and pages, a window on the runner. Not built yet."""
+"""The server: triggers, webhooks, API and pages, a window on the runner."""

@@ -47,11 +47,14 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pluggy": ("plugins.host", "plugins.hookspecs"),
     "click": ("cli",),
     "cryptography": ("runner.secrets",),
-    "httpx": ("plugins.kinds",),
-    "croniter": ("plugins.kinds",),
-    "pathspec": ("plugins.kinds",),
+    "httpx": ("plugins.kinds", "server", "cli"),
+    "croniter": ("plugins.kinds", "server"),
+    "pathspec": ("plugins.kinds", "server"),
+    "fastapi": ("server",),
+    "jinja2": ("server",),
+    "prometheus_client": ("server",),
     "starlette": ("server",),
-    "uvicorn": ("server",),
+    "uvicorn": ("cli.serving_loop",),
 }
 STANDARD_LIBRARY_ONLY = ("grammar", "plugins.types", "plugins.notation")
 

@@ -1,0 +1,54 @@
+"""What the server is composed of that only the command line has: reading and checking files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rflow.cli.failure import Problems
+from rflow.cli.files import Unreadable
+from rflow.cli.flows import Flows, check_file
+from rflow.dsl.diagnostics import Diagnostic
+from rflow.dsl.render import render_text
+from rflow.server.compiling import Compiled, Told
+
+WIDTH = 100
+
+
+def compile_file(path: Path) -> Compiled:
+    """A file, read and checked; see `server.compiling.Compile`."""
+    try:
+        found = check_file(str(path))
+        diagnostics = found.checked.diagnostics
+        plans = {flow: found.plan(flow) for flow in found.checked.flows} if found.checked.ok else {}
+    except Unreadable as error:
+        return _failed(path, [error.diagnostic], (path,))
+    except Problems as problems:
+        return _failed(path, problems.diagnostics, (path,))
+    read = tuple(Path(file.real) for file in found.project.read)
+    if not found.checked.ok:
+        return _failed(path, diagnostics, read)
+    text = render_text(diagnostics, color=False, width=WIDTH) if diagnostics else ""
+    return Compiled(path, plans, _told(diagnostics), text, read, _docs(found))
+
+
+def _failed(path: Path, diagnostics: list[Diagnostic], read: tuple[Path, ...]) -> Compiled:
+    text = render_text(diagnostics, color=False, width=WIDTH)
+    return Compiled(path, {}, _told(diagnostics), text, read or (path,))
+
+
+def _told(diagnostics: list[Diagnostic]) -> tuple[Told, ...]:
+    return tuple(
+        Told(d.code.id, d.code.severity, d.message, _where(d), d.help or "") for d in diagnostics
+    )
+
+
+def _where(diagnostic: Diagnostic) -> str:
+    source, span = diagnostic.primary.source, diagnostic.primary.span
+    line, column = source.position(span[0])
+    return f"{os.path.basename(source.name)}:{line}:{column}"
+
+
+def _docs(found: Flows) -> dict[str, str]:
+    flows = found.checked.program.flows
+    return {flow: flows[flow].tree.doc or "" for flow in found.checked.flows}

@@ -1,0 +1,45 @@
+"""How the server gets plans: the contract with whoever composes it.
+
+The server compiles nothing by itself; it is given a `Compile`, so that it imports no command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rflow.compiler.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A diagnostic, ready to be shown: `where` is `release.rflow:12:3`."""
+
+    code: str
+    severity: str
+    message: str
+    where: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a file turned out to be. `plans` by flow in the file's order, empty if it has
+    mistakes; `text` is what `rflow check` prints of it; `read` are the files it depends on."""
+
+    file: Path
+    plans: dict[str, Plan]
+    told: tuple[Told, ...]
+    text: str
+    read: tuple[Path, ...]
+    docs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return not any(told.severity == "error" for told in self.told)
+
+
+Compile = Callable[[Path], Compiled]
+"""Reads and checks a file; a file that cannot be read yields an error in `told`."""

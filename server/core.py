@@ -1,0 +1,92 @@
+"""The server as one value: what its parts share, and the order in which they begin and end.
+
+Everything is constructed here and passed on; there are no globals. Background parts are `Worker`s:
+they begin after the store is open and end before it is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from rflow.plugins.host import Host
+from rflow.runner.children import CompileAgain
+from rflow.runner.state_dir import StateDir
+from rflow.server.catalog import Catalog
+from rflow.server.compiling import Compile
+from rflow.server.config import Config
+from rflow.server.driving import Drivers
+from rflow.server.services import Services
+from rflow.server.store import Store
+
+STORE_NAME = "server.db"
+
+
+class Worker(Protocol):
+    """A part that works in the background."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def close(self) -> None:
+        """End, and return when it has ended. What was not done is done after the next start."""
+
+
+@dataclass(slots=True)
+class Server:
+    """What routes and workers are given."""
+
+    config: Config
+    host: Host
+    state: StateDir
+    services: Services
+    store: Store
+    catalog: Catalog
+    drivers: Drivers
+    workers: list[Worker] = field(default_factory=list)
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        config: Config,
+        root: Path,
+        state: Path,
+        host: Host,
+        compile: Compile,
+        compile_again: CompileAgain | None = None,
+    ) -> Server:
+        """The server of a folder of flows. StateError if its state cannot be used."""
+        folder = StateDir(state)
+        folder.make()
+        services = Services(state, host, compile_again)
+        services.here()
+        server = cls(
+            config,
+            host,
+            folder,
+            services,
+            Store(folder.root / STORE_NAME),
+            Catalog(root, compile),
+            Drivers(services),
+        )
+        server.workers.append(server.drivers)
+        return server
+
+    def start(self) -> None:
+        """Let the background parts begin."""
+        for worker in self.workers:
+            worker.start()
+
+    def close(self) -> None:
+        """End the background parts, the last first, and close the files."""
+        for worker in reversed(self.workers):
+            worker.close()
+        self.services.leave()
+        self.store.close()
+
+
+Build = Callable[[Server], None]
+"""Adds a part to a server: its workers, before they begin."""

@@ -1,0 +1,208 @@
+"""Who goes on with the runs that the server created: one thread a run while it has work to do.
+
+Theory of operation. A run that the server is to drive has a note in the journal, written in the
+transaction that creates the run, so that a crash loses none. One thread looks at the notes: a run
+whose turn it is gets a thread, which claims and drives it until it has ended or has nothing to do
+but wait. A run that waits holds no thread: it is taken up again when somebody asked something of
+it, when its next time has come, or when what holds it may have changed. Runs that other processes
+drive are left to them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rflow.runner.begin import FROZEN, LOCK_HELD, WINDOW_CLOSED
+from rflow.runner.events import Record
+from rflow.runner.journal import Journal, RunSummary
+from rflow.runner.line import freeze_of
+from rflow.runner.problems import StateError
+from rflow.runner.service import Service, Stop
+from rflow.server.services import Services
+
+NOTE = "driven"
+LOOK_S = 0.1
+
+log = logging.getLogger("rflow.server")
+
+
+@dataclass(slots=True)
+class Parked:
+    """A run that waits: until `due` (None: only for people), for one of the locks to be free, for
+    the freeze of its stage to end (`frozen`), or for what is asked of it."""
+
+    due: float | None = None
+    locks: frozenset[str] = frozenset()
+    frozen: bool = False
+
+
+def adopt(journal: Journal, run: str) -> None:
+    """Note that the server drives this run; to be called in the transaction that creates it."""
+    journal.put_note(NOTE, run, {})
+
+
+class Drivers:
+    """Drives the runs that have a note. `runs_max` is how many work at one time."""
+
+    def __init__(self, services: Services, *, runs_max: int = 32, parallel: int = 4) -> None:
+        self.services, self.runs_max, self.parallel = services, runs_max, parallel
+        self._going: dict[str, tuple[threading.Thread, Stop]] = {}
+        self._parked: dict[str, Parked] = {}
+        self._failed: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._loop, name="drivers", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look again at once: something was created or asked."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Leave all runs as they are, at once; they are taken up at the next start."""
+        self._ended = True
+        self._wake.set()
+        with self._lock:
+            going = list(self._going.values())
+        for _, stop in going:
+            stop.now()
+        for thread, _ in going:
+            thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def adopt(self, run: str) -> None:
+        """Go on with a run that another process has left."""
+        adopt(self.services.here().journal, run)
+        with self._lock:
+            self._parked.pop(run, None)
+            self._failed.pop(run, None)
+        self.wake()
+
+    def trouble(self, run: str) -> str:
+        """Why the server could not go on with a run, "" if it could."""
+        return self._failed.get(run, "")
+
+    # -- the looking thread ----------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        version = -1
+        while not self._ended:
+            self._wake.wait(LOOK_S)
+            woken = self._wake.is_set()
+            self._wake.clear()
+            try:
+                service = self.services.here()
+                now_version = service.journal.version()
+                changed, version = now_version != version, now_version
+                if woken or changed or self._is_due():
+                    self._look(service)
+            except StateError as error:
+                log.error("the journal cannot be read: %s", error.message)
+                self._wake.wait(1.0)
+        self.services.leave()
+
+    def _is_due(self) -> bool:
+        now = time.time()
+        return any(p.due is not None and p.due <= now for p in self._parked.values())
+
+    def _look(self, service: Service) -> None:
+        noted = service.journal.notes(NOTE)
+        if not noted:
+            return
+        active = {run.run: run for run in service.runs(concluded=False, limit=1_000_000)}
+        for id in noted:
+            if id not in active and id not in self._going:
+                service.journal.delete_note(NOTE, id)
+                self._parked.pop(id, None)
+        for run in sorted(active.values(), key=lambda run: run.created_at):
+            if len(self._going) >= self.runs_max or self._ended:
+                return
+            if run.run in noted and run.run not in self._going and self._wanted(service, run):
+                self._begin(run.run)
+
+    def _wanted(self, service: Service, run: RunSummary) -> bool:
+        if run.run in self._failed or service.journal.claimed(run.run) is not None:
+            return False
+        parked = self._parked.get(run.run)
+        if parked is None:
+            return service.is_its_turn(run)
+        now, journal = time.time(), service.journal
+        return (
+            (parked.due is not None and parked.due <= now)
+            or bool(parked.locks - {lock.name for lock in journal.locks()})
+            or (parked.frozen and freeze_of(journal, run.stage, now) is None)
+            or bool(journal.facts(run.run))
+        )
+
+    def _begin(self, run: str) -> None:
+        stop = Stop()
+        thread = threading.Thread(target=self._drive, args=(run, stop), name=f"run {run}")
+        with self._lock:
+            self._parked.pop(run, None)
+            self._going[run] = (thread, stop)
+        thread.start()
+
+    # -- a run's thread ----------------------------------------------------------------------------
+
+    def _drive(self, run: str, stop: Stop) -> None:
+        parked: Parked | None = None
+        try:
+            service = self.services.here()
+            summary = service.drive(
+                run, parallel=self.parallel, stop=stop, until="wait", observe=_logged(run)
+            )
+            if not summary.concluded:
+                parked = _parked(service, run)
+        except StateError as error:
+            log.error("run %s cannot go on: %s", run, error.message, extra={"run": run})
+            self._failed[run] = error.message
+        except Exception:
+            log.exception("run %s: a fault of rflow's own", run, extra={"run": run})
+            self._failed[run] = "a fault of rflow's own; the server's log says more"
+        finally:
+            self.services.leave()
+            with self._lock:
+                self._going.pop(run, None)
+                if parked is not None:
+                    self._parked[run] = parked
+            self._wake.set()
+
+
+def _parked(service: Service, run: str) -> Parked:
+    """What a run waits for, from its state."""
+    state = service.fold(run)
+    dues: list[float] = []
+    locks: set[str] = set()
+    frozen = False
+    for node in (state.node(id) for id in state.live):
+        values = node.reason.values
+        match node.reason.code:
+            case code if code == LOCK_HELD:
+                locks.add(str(values["lock"]))
+            case code if code == FROZEN:
+                frozen = True
+                dues.append(float(str(values["until"])))
+            case code if code == WINDOW_CLOSED:
+                dues.append(float(str(values["opens"])))
+            case _:
+                if node.due:
+                    dues.append(node.due)
+    return Parked(min(dues, default=None), frozenset(locks), frozen)
+
+
+def _logged(run: str) -> Callable[[Record], None]:
+    def told(record: Record) -> None:
+        event = record.event
+        extra = {"run": run, "node": getattr(event, "node", None), "number": record.number}
+        log.info("%s", type(event).__name__, extra=extra)
+
+    return told
