@@ -1,0 +1,126 @@
+"""A server on a real folder of flows and a real state; and the same over a real socket."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import uvicorn
+from rflow.cli.serving import compile_file
+from rflow.cli.target import compile_again
+from rflow.plugins.host import Host
+from rflow.runner.service import Service
+from rflow.server.app import create_app
+from rflow.server.config import Config
+from rflow.server.core import Server
+
+T = TypeVar("T")
+LIMIT_S = 30.0
+"""How long a test waits for something that must come; not how long it may take."""
+
+
+def wait_for(look: Callable[[], T | None]) -> T:
+    """What `look` yields as soon as it yields something."""
+    until = time.monotonic() + LIMIT_S
+    while time.monotonic() < until:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it did not come")
+
+
+class Place:
+    """A folder of flows with a state; servers may be opened and closed on it, one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / ".rflow"
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a flow file; `rflow 1` is put before it."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"rflow 1\n{text}")
+        return path
+
+    def open(self, config: Config | None = None) -> Server:
+        """A server; its parts have not begun."""
+        return Server.open(
+            config=config or Config(),
+            root=self.folder,
+            state=self.state,
+            host=Host.load(),
+            compile=compile_file,
+            compile_again=compile_again,
+        )
+
+    def create(self, server: Server, flow: str, **args: str) -> str:
+        """A run of a flow that the server is to drive."""
+        from rflow.server.driving import adopt
+
+        served = server.catalog.flow(flow)
+        assert served is not None
+        service = server.services.here()
+        prepared = service.prepare(
+            served.plan, directory=served.directory, args=args, by="dev@example.com"
+        )
+        run = service.create(prepared, also=lambda run: adopt(service.journal, run))
+        server.drivers.wake()
+        return run
+
+    def ended(self, server: Server, run: str) -> str:
+        """The status of a run, as soon as it has ended."""
+        service: Service = server.services.here()
+        return wait_for(lambda: (s := service.summary(run)).concluded and s.status or None)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder without flows."""
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def served(place: Place) -> Iterator[Callable[..., Server]]:
+    """Opens a server on the place and starts it; it ends with the test."""
+    opened: list[Server] = []
+
+    def start(config: Config | None = None) -> Server:
+        server = place.open(config)
+        server.start()
+        opened.append(server)
+        return server
+
+    yield start
+    for server in opened:
+        server.close()
+
+
+@pytest.fixture
+def listening(place: Place) -> Iterator[Callable[..., tuple[Server, str]]]:
+    """Serves the place over a real socket; the server and its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
+
+    def start(config: Config | None = None) -> tuple[Server, str]:
+        server = place.open(config)
+        sock = socket.create_server(("127.0.0.1", 0))
+        loop = uvicorn.Server(
+            uvicorn.Config(create_app(server), log_config=None, access_log=False, ws="none")
+        )
+        thread = threading.Thread(target=loop.run, args=([sock],))
+        thread.start()
+        running.append((loop, thread, sock))
+        wait_for(lambda: loop.started or None)
+        return server, f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+    yield start
+    for loop, thread, sock in running:
+        loop.should_exit = True
+        thread.join()
+        sock.close()
