@@ -16,6 +16,7 @@ from rflow.runner.command import Command
 from rflow.runner.guard import Guard
 from rflow.runner.guard_process import GRACE_S
 from rflow.runner.logs import Line
+from rflow.runner.scratch import Scratch
 from rflow.runner.scrub import Scrubber
 from rflow.runner.secrets import Key
 from rflow.runner.state_dir import StateDir
@@ -83,6 +84,11 @@ class Bench:
         """The run's workspace; made when it is first asked for."""
         self.state.make_run(self.run)
         return self.state.workspace(self.run)
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """The scratch folders of the run."""
+        return Scratch(self.state.scratch(self.run))
 
     @cached_property
     def nodes(self) -> dict[str, Node]:

@@ -8,8 +8,6 @@ let a secret's value into an intent.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -32,7 +30,6 @@ from rflow.runner.artifacts import ArtifactStore
 from rflow.runner.guard import VARIABLE
 from rflow.runner.logs import Log
 from rflow.runner.problems import StateError
-from rflow.runner.state_dir import file_name, make_folder
 from rflow.runner.stop import Stop, Stopping
 
 if TYPE_CHECKING:
@@ -78,12 +75,7 @@ class AttemptContext(Context):
     def scratch(self) -> Path:  # type: ignore[override]
         """The attempt's own folder; made when it is first asked for."""
         if self._scratch is None:
-            name = f"{file_name(self.node)}.{self.attempt}"
-            self._scratch = Path(f"{self._bench.folder}/scratch/{name}")
-            try:
-                os.mkdir(self._scratch, 0o700)
-            except OSError:
-                make_folder(self._scratch)  # it is there, or the folder around it is not
+            self._scratch = Path(self._bench.scratch.take())
         return self._scratch
 
     def set_variables(self, variables: Mapping[str, str]) -> None:
@@ -153,7 +145,7 @@ class AttemptContext(Context):
         if self._guard:
             self._bench.guard.leave(self._guard)
         if self._scratch is not None:
-            _remove(self._scratch)
+            self._bench.scratch.leave(str(self._scratch))
 
     def read_output(self, name: str, text: str) -> Json:
         wanted = self._declared.get(name)
@@ -221,17 +213,6 @@ class KeptArtifacts(Artifacts):
             raise NodeError("this is no digest of an artifact", retry=False) from None
         except StateError as error:
             raise NodeError(f"{error.message}; {error.help}", retry=False) from error
-
-
-def _remove(folder: Path) -> None:
-    """Remove a scratch folder, most of which hold a file or two."""
-    path = str(folder)
-    try:
-        for name in os.listdir(path):
-            os.unlink(f"{path}/{name}")
-        os.rmdir(path)
-    except OSError:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def texts(value: Json) -> list[str]:

@@ -8,7 +8,6 @@ never write to the journal.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -58,7 +57,6 @@ class LocalDispatcher:
         grace_s: float = GRACE_S,
     ) -> None:
         kill_leftovers(state.guards, previous_guard, grace_s)
-        shutil.rmtree(state.run(created.run) / "scratch", ignore_errors=True)
         self._state = state
         self._created = created
         self._plan = plan
@@ -96,6 +94,8 @@ class LocalDispatcher:
             bench.start_run = start_run
         if deployed is not None:
             bench.deployed = deployed
+        bench.scratch.clear()
+        self._scratch = bench.scratch
         self._pool = Pool(bench)
 
     def submit(self, command: Command) -> None:
@@ -114,6 +114,7 @@ class LocalDispatcher:
         """End everything that still goes on, and wait for it."""
         self._pool.close()
         self._guard.close()
+        self._scratch.clear()
 
     # -- in the attempts' threads --------------------------------------------------------------
 

@@ -203,6 +203,7 @@ class Pool:
             job.thread = threading.current_thread()
             outcome = run_attempt(self._bench, job.command, job.stop, partial(self._announce, job))
             self._said.put(_Said(job, outcome))
+            self._bench.scratch.tidy()
 
     def _announce(self, job: _Job, resource: str, before: Json, after: Json) -> None:
         """Hand an intent to the driving thread and wait until it is on disk."""

@@ -15,6 +15,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,12 @@ LOST_GRACE_S = 0.5
 """The grace where the runner itself is to end at once."""
 
 _CHUNK = 1 << 16
+
+
+@cache
+def _nothing() -> int:
+    """What a program reads that is given no input; open for as long as this process lives."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def run_program(
@@ -93,16 +100,16 @@ class _Program:
         self._takes: dict[int, Callable[[bytes], object]] = {}
         self._writing: int | None = None
         self._others: dict[int, int] = {}  # pidfds of further processes that are to end
-        ours: list[int] = []
+        theirs: list[int] = []
         try:
-            self._number = self._start(argv, cwd, env, capture, ours)
+            self._number = self._start(argv, cwd, env, capture, theirs)
         except BaseException:
             for fd in (*self._takes, self._writing):
                 if fd is not None:
                     os.close(fd)
             raise
         finally:
-            for fd in ours:
+            for fd in theirs:
                 os.close(fd)
         self._pidfd = os.pidfd_open(self._number)
         for fd in (*self._takes, self._pidfd, stop.fileno()):
@@ -121,11 +128,11 @@ class _Program:
         """Start it; the descriptors that are the program's alone go into `theirs`."""
         stdin: int
         if self._input is None:
-            stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            stdin = _nothing()
         else:
             stdin, self._writing = os.pipe()
             os.set_blocking(self._writing, False)
-        theirs.append(stdin)
+            theirs.append(stdin)
         reading, writing = os.pipe()
         theirs.append(writing)
         os.set_blocking(reading, False)

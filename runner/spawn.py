@@ -1,8 +1,9 @@
 """Starting a program: in a session of its own, with an environment that is given, not inherited.
 
-Where the program is to run in the folder that this process runs in, `posix_spawn` starts it: the
-quickest way there is. It cannot change the folder, so that otherwise `subprocess` does. Both use
-vfork; both give the program the signals as they are by default.
+The C library's `posix_spawn` starts it, the quickest way there is: it uses vfork, and called from
+here it lets the other threads go on until the program is there, which `os.posix_spawn` does not.
+Where the C library cannot change the folder on the way, `subprocess` does it. Both give the
+program the signals as they are by default.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rflow.plugins.context import NodeError
 
@@ -51,31 +54,88 @@ def spawn(
     folder = os.fspath(cwd)
     try:
         # A descriptor below 3 would have to be moved before it is overwritten.
-        if folder == os.getcwd() and min(stdin, stdout, stderr) > 2:
-            return _spawn_here(words, env, stdin, stdout, stderr)
-        return _spawn_there(words, folder, env, stdin, stdout, stderr)
+        if (library := _library()) is not None and min(stdin, stdout, stderr) > 2:
+            return library.spawn(words, folder, env, (stdin, stdout, stderr))
+        return _spawn_slowly(words, folder, env, stdin, stdout, stderr)
     except (OSError, ValueError) as error:
         raise _cannot_start(words[0], folder, error) from error
 
 
-def _spawn_here(
-    words: list[str], env: Mapping[str, str], stdin: int, stdout: int, stderr: int
-) -> int:
-    return os.posix_spawn(
-        _found(words[0], env),
-        words,
-        env,
-        file_actions=[
-            (os.POSIX_SPAWN_DUP2, stdin, 0),
-            (os.POSIX_SPAWN_DUP2, stdout, 1),
-            (os.POSIX_SPAWN_DUP2, stderr, 2),
-        ],
-        setsid=True,
-        setsigdef=_IGNORED_BY_PYTHON,
-    )
+class _Library:
+    """`posix_spawn` of the C library, and what it is called with each time."""
+
+    def __init__(self) -> None:
+        import ctypes
+
+        c = ctypes.CDLL(None)
+        self._ctypes = ctypes
+        self._spawn = c.posix_spawn
+        self._init = c.posix_spawn_file_actions_init
+        self._destroy = c.posix_spawn_file_actions_destroy
+        self._add_dup = c.posix_spawn_file_actions_adddup2
+        self._add_folder = c.posix_spawn_file_actions_addchdir_np
+        # Larger than the structures of any C library that has these functions.
+        self._actions_size = 512
+        self._attributes = ctypes.create_string_buffer(1024)
+        signals = ctypes.create_string_buffer(256)
+        c.posix_spawnattr_init(self._attributes)
+        c.sigemptyset(signals)
+        for number in _IGNORED_BY_PYTHON:
+            c.sigaddset(signals, int(number))
+        c.posix_spawnattr_setsigdefault(self._attributes, signals)
+        c.posix_spawnattr_setflags(self._attributes, ctypes.c_short(_SETSIGDEF | _SETSID))
+
+    def spawn(
+        self, words: list[str], folder: str, env: Mapping[str, str], streams: tuple[int, int, int]
+    ) -> int:
+        """Start the program; OSError or ValueError if it cannot be started."""
+        path = _bytes(_found(words[0], env))
+        arguments = self._strings([_bytes(word) for word in words])
+        if any(not key or "=" in key for key in env):
+            raise ValueError("illegal environment variable name")
+        environment = self._strings([_bytes(f"{key}={value}") for key, value in env.items()])
+        number = self._ctypes.c_int()
+        actions = self._ctypes.create_string_buffer(self._actions_size)
+        self._init(actions)
+        try:
+            for to, stream in enumerate(streams):
+                self._add_dup(actions, stream, to)
+            self._add_folder(actions, _bytes(folder))
+            failed: int = self._spawn(
+                self._ctypes.byref(number), path, actions, self._attributes, arguments, environment
+            )
+        finally:
+            self._destroy(actions)
+        if failed:
+            raise OSError(failed, os.strerror(failed))
+        return number.value
+
+    def _strings(self, items: list[bytes]) -> Any:
+        return (self._ctypes.c_char_p * (len(items) + 1))(*items)
 
 
-def _spawn_there(
+_SETSIGDEF, _SETSID = 0x04, 0x80
+
+
+@cache
+def _library() -> _Library | None:
+    """None where the C library is not known to do what is needed."""
+    try:
+        if os.confstr("CS_GNU_LIBC_VERSION") is None:
+            return None  # the flags' numbers are those of the GNU C library
+        return _Library()
+    except (AttributeError, OSError, ValueError, ImportError):
+        return None
+
+
+def _bytes(text: str) -> bytes:
+    found = os.fsencode(text)
+    if b"\0" in found:
+        raise ValueError("embedded null byte")
+    return found
+
+
+def _spawn_slowly(
     words: list[str], folder: str, env: Mapping[str, str], stdin: int, stdout: int, stderr: int
 ) -> int:
     process = subprocess.Popen(

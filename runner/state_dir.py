@@ -6,7 +6,7 @@
     guards/           which attempts are going on, for `runner.guard`
     runs/RUN/lock     held by the process that acts for the run
     runs/RUN/heads    the head of its record, each time it ended
-    runs/RUN/workspace, runs/RUN/scratch/NODE.ATTEMPT, runs/RUN/logs/NODE.ATTEMPT.log
+    runs/RUN/workspace, runs/RUN/scratch/NUMBER, runs/RUN/logs/NODE.ATTEMPT.log
 
 This module owns paths and the making of folders; it must never read or write what lies in them.
 Ids become file names by `file_name`, which yields one component whatever the id is, so that no id
@@ -85,9 +85,9 @@ class StateDir:
         """The run's workspace."""
         return self.run(run) / "workspace"
 
-    def scratch(self, run: str, node: str, attempt: int) -> Path:
-        """The scratch folder of an attempt."""
-        return self.run(run) / "scratch" / f"{file_name(node)}.{attempt}"
+    def scratch(self, run: str) -> Path:
+        """The folder of the scratch folders of the run's attempts."""
+        return self.run(run) / "scratch"
 
     def log(self, run: str, node: str, attempt: int) -> Path:
         """The log of an attempt."""
@@ -107,7 +107,7 @@ class StateDir:
     def make_run(self, run: str) -> Path:
         """Make the run's folder and its workspace; the folder."""
         folder = self.run(run)
-        for path in (self.workspace(run), folder / "scratch", folder / "logs"):
+        for path in (self.workspace(run), self.scratch(run), folder / "logs"):
             make_folder(path)
         return folder
 

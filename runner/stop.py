@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+_spare: list[int] = []
+"""Event descriptors that were not written to, for the next attempts: most are never stopped."""
+SPARE_MAX = 64
+
 Why = Literal["cancelled", "timeout", "lost"]
 
 
@@ -58,7 +62,9 @@ class Stop:
         """A descriptor that is readable from the request on."""
         with self._mutex:
             if self._fd is None:
-                self._fd = os.eventfd(0 if self.why is None else 1, os.EFD_CLOEXEC)
+                self._fd = _spare.pop() if _spare else os.eventfd(0, os.EFD_CLOEXEC)
+                if self.why is not None:
+                    os.eventfd_write(self._fd, 1)
             return self._fd
 
     def close(self) -> None:
@@ -66,5 +72,8 @@ class Stop:
         with self._mutex:
             self._closed = True
             if self._fd is not None:
-                os.close(self._fd)
+                if self.why is None and len(_spare) < SPARE_MAX:
+                    _spare.append(self._fd)
+                else:
+                    os.close(self._fd)
                 self._fd = None

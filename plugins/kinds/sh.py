@@ -42,7 +42,7 @@ class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs
 
     def run(self, ctx: Context) -> dict[str, Json]:
         output = ctx.scratch / "output"
-        output.write_bytes(b"")
+        os.close(os.open(output, os.O_CREAT | os.O_WRONLY, 0o600))
         run_script(ctx, self.script, self.shell, self.cwd, self.env, output=output)
         return read_outputs(ctx, output)
 
@@ -96,7 +96,7 @@ def _program(ctx: Context, script: str, shell: str, name: str) -> list[str]:
 def read_outputs(ctx: Context, path: Path) -> dict[str, Json]:
     """What a script wrote to its output file: one JSON object, or lines `name=value`."""
     try:
-        content = path.read_bytes()
+        content = path.read_bytes() if os.stat(path).st_size else b""
     except OSError as error:
         raise NodeError(f"the script's outputs cannot be read: {error.strerror}") from None
     if len(content) > _LARGEST:

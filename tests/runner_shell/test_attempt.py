@@ -58,12 +58,14 @@ class Case:
         self.bench = self.make({"test.probe": Probe}, node, **parts)
         given = {"inputs": {"do": do}, **(command or {})}
         self.command = command_of(given.pop("node", "web"), "test.probe", **given)
-        return run_attempt(
+        outcome = run_attempt(
             self.bench,
             self.command,
             self.stop,
             lambda resource, before, after: self.intents.append((resource, before, after)),
         )
+        self.bench.scratch.tidy()
+        return outcome
 
     def log(self) -> list[tuple[str, str]]:
         lines, _ = Logs(self.bench.state).read("r1", self.command.node, 1)
@@ -113,7 +115,7 @@ def test_the_context(case: Case, tmp_path: Path) -> None:
     assert (ctx.node, ctx.attempt, ctx.key) == ("web", 1, "r1/web/1")
     assert ctx.directory == tmp_path
     assert ctx.workspace.is_dir()
-    assert ctx.scratch == case.bench.state.scratch("r1", "web", 1)
+    assert ctx.scratch == case.bench.state.scratch("r1") / "1"
     assert not ctx.scratch.exists(), "it ends with the attempt"
     assert ctx.effects == (Effect("web@production", None, "a"),)
     assert not ctx.cancelled()
@@ -144,7 +146,7 @@ def test_programs_know_where_they_are_and_what_references_mean(case: Case) -> No
     assert isinstance(outcome, Succeeded)
     first, second = str(outcome.outputs["said"]).splitlines()
     assert first == "web r1 1 it's 1.5 []"
-    assert second == str(case.bench.state.scratch("r1", "web", 1))
+    assert second == str(case.bench.state.scratch("r1") / "1")
 
 
 def test_output_of_programs_is_in_the_log(case: Case) -> None:

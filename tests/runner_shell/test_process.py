@@ -90,6 +90,7 @@ def descriptors() -> int:
 
 
 def test_output_and_return_code(running: Running) -> None:
+    running.sh(":")  # what is opened once stays open
     before = descriptors()
     assert running.sh("echo one; echo two >&2; echo three; exit 3") == Completed(3)
     assert running.text() == b"one\ntwo\nthree\n"

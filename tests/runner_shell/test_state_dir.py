@@ -53,7 +53,7 @@ def test_an_id_is_one_short_harmless_component(id: str) -> None:
     assert "\0" not in name
     assert len(name.encode()) <= LENGTH_MAX
     state = StateDir(Path("/state"))
-    assert state.scratch(id, id, 1).resolve().is_relative_to("/state/runs")
+    assert state.scratch(id).resolve().is_relative_to("/state/runs")
     assert len(state.log(id, id, 10**6).relative_to("/state").parts) == 4
 
 
