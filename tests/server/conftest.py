@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,3 +125,36 @@ def listening(place: Place) -> Iterator[Callable[..., tuple[Server, str]]]:
         loop.should_exit = True
         thread.join()
         sock.close()
+
+
+class Repository:
+    """A real repository; commits get the files that are named."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *words: str) -> str:
+        settings = ("-c", "user.name=dev", "-c", "user.email=dev@example.com")
+        argv = ["git", "-C", str(self.folder), *settings, *words]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, message: str = "change", **files: str | None) -> str:
+        """A commit in which these files hold this text (None: are gone); `__` is `/`, `_dot_` is
+        a dot."""
+        for name, text in files.items():
+            path = self.folder / name.replace("__", "/").replace("_dot_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                path.unlink()
+            else:
+                path.write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
