@@ -10,6 +10,7 @@ node is looked at, those it reads from have been paired already.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
@@ -21,9 +22,9 @@ PLACED_MAX = 2000
 """In larger plans, nodes that are alike and were all renamed are paired in their order."""
 
 ROUNDS = 8
-PASSES = ((ROUNDS, True), (ROUNDS, True), (ROUNDS, False), (0, False))
-"""Rounds of refinement, and whether nodes are told apart by all that they are from the start. In
-the first pass a node's place is all that it comes after, later only what has been paired."""
+PASSES = (ROUNDS, ROUNDS, 0)
+"""Rounds of refinement. In the first pass a node's place is all that it comes after, later only
+what has been paired."""
 
 
 class _Nobody(dict[str, str]):
@@ -92,14 +93,13 @@ class Pairs:
     def _pair_placed(self) -> None:
         """Pair nodes that are alike and stand in the same place of the graph: where several are
         alike, their place tells which is which."""
-        for number, (rounds, fine) in enumerate(PASSES):
+        for number, rounds in enumerate(PASSES):
             whole = number == 0
             if not self.removed() or not self.added():
                 return
             self.now.forget()
             known = set(self.new_of)
-            colors1 = self._colors(self.old, self.new_of, rounds, fine)
-            colors2 = self._colors(self.new, self.old_of, rounds, fine)
+            colors1, colors2 = self._colors(rounds)
             left: dict[Hashable, list[str]] = {}
             for part in self.removed():
                 above = self.old.before(part.id)
@@ -114,42 +114,48 @@ class Pairs:
                     self._add(found.pop(0), part.id)
         self.now.forget()
 
-    def _colors(
-        self, normal: Normal, paired: dict[str, str], rounds: int, fine: bool
-    ) -> dict[str, int]:
-        """A number for each node: what it is (only roughly, unless `fine`), and the numbers of
-        those before and behind it.
+    def _colors(self, rounds: int) -> tuple[dict[str, int], dict[str, int]]:
+        """A number for each node of either plan: what it is, and the numbers of those before and
+        behind it.
 
-        Colour refinement, as by Weisfeiler and Leman, with pairs as colours of their own.
+        Colour refinement, as by Weisfeiler and Leman. What is known to be one node, a pair or the
+        only one of its definition in both plans, has a colour of its own that stays. A definition
+        that there is not equally often in both was changed for some node: those count only by
+        what they are roughly, so that a change does not hide which is which around it.
         """
         number = self._numbers.number
-        blind = Numbering(self._numbers, _Nobody({} if normal is self.old else self._names))
-        colors: dict[str, int] = {}
-        above = normal.direct
-        for id, part in normal.parts.items():
-            if id in paired:
-                old = id if normal is self.old else paired[id]
-                colors[id] = number(("pair", old))
-            else:
-                is_ = self.whole(part, blind) if fine else (part.node.kind, *sorted(part.inputs))
-                colors[id] = number(("alike", part.node.section, is_))
-        for _ in range(rounds):
-            below: dict[str, list[int]] = {id: [] for id in normal.parts}
-            for id in normal.parts:
-                for other in above[id]:
-                    below[other].append(colors[id])
-            colors = {
-                id: number(
-                    (
-                        "color",
-                        color,
-                        tuple(sorted(colors[other] for other in above[id])),
-                        tuple(sorted(below[id])),
-                    )
-                )
-                for id, color in colors.items()
-            }
-        return colors
+        like1 = self._alike(self.old, self.new_of, _Nobody())
+        like2 = self._alike(self.new, self.old_of, _Nobody(self._names))
+        count1, count2 = Counter(like1.values()), Counter(like2.values())
+        found = []
+        for normal, like, paired in (
+            (self.old, like1, self.new_of),
+            (self.new, like2, self.old_of),
+        ):
+            colors: dict[str, int] = {}
+            free: list[str] = []
+            for id, part in normal.parts.items():
+                if id in paired:
+                    colors[id] = number(("pair", id if normal is self.old else paired[id]))
+                    continue
+                color = like[id]
+                if count1[color] != count2[color]:
+                    roughly = (part.node.section, part.node.kind, *sorted(part.inputs))
+                    color = number(("roughly", *roughly))
+                colors[id] = color
+                if not count1[color] == count2[color] == 1:
+                    free.append(id)
+            found.append(_refined(normal, colors, free, rounds, number))
+        return found[0], found[1]
+
+    def _alike(self, normal: Normal, paired: dict[str, str], nobody: _Nobody) -> dict[str, int]:
+        """Numbers for the nodes that are not paired: equal ones for equal definitions."""
+        blind = Numbering(self._numbers, nobody)
+        return {
+            id: self._numbers.number(("alike", part.node.section, self.whole(part, blind)))
+            for id, part in normal.parts.items()
+            if id not in paired
+        }
 
     def _pair_by(self, key: Callable[[Part, Numbering], Hashable]) -> None:
         """Pair what is left by a key. The names change as pairs are found: later keys see them."""
@@ -220,6 +226,35 @@ class Pairs:
         before = {n: self.before.of(e) for n, e in self.old.triggers[old.name].items()}
         now = {n: self.now.of(e) for n, e in self.new.triggers[new.name].items()}
         return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+
+
+def _refined(
+    normal: Normal,
+    colors: dict[str, int],
+    free: list[str],
+    rounds: int,
+    number: Callable[[tuple[object, ...]], int],
+) -> dict[str, int]:
+    """The colours after some rounds in which the `free` nodes take in those around them."""
+    above = normal.direct
+    below: dict[str, list[str]] = {id: [] for id in normal.parts}
+    for id in normal.parts:
+        for other in above[id]:
+            below[other].append(id)
+    for _ in range(rounds):
+        new = {
+            id: number(
+                (
+                    "color",
+                    colors[id],
+                    tuple(sorted(colors[other] for other in above[id])),
+                    tuple(sorted(colors[other] for other in below[id])),
+                )
+            )
+            for id in free
+        }
+        colors = {**colors, **new}
+    return colors
 
 
 def moved_secrets(old: Plan, new: Plan) -> dict[tuple[str, str], tuple[str, str]]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from refactoring import PLAIN, Flow, Style, flows, other_styles, styles, write
+from hypothesis import example, given
+from refactoring import PLAIN, Flow, Made, Style, flows, other_styles, styles, write
 from rflow.compiler.plan import Plan
 from rflow.compiler.safety import Change, compare
 from rflow.compiler.safety_graph import NodeChange, graph_changes
@@ -53,7 +53,27 @@ def test_a_refactoring_changes_no_node(
     assert [node for node in graph((flow, one), (flow, two)) if node.details] == []
 
 
+def _made(kind: str, *after: int) -> Made:
+    return Made(kind, after, (), False, False, False, False, 1)
+
+
+TWO_GATES = Flow(
+    nodes=(
+        _made("effect"),
+        _made("gate"),
+        _made("effect", 0, 1),
+        _made("gate"),
+        _made("effect"),
+        _made("effect", 3, 0),
+    ),
+    chained=(False,) * 3,
+)
+"""Two gates that only what stands behind them tells apart; what changes is near to both."""
+SWAPPED = replace(PLAIN, node_names=("m0", "m1", "m2", "m3", "m4", "m5"), order=(0, 2, 3, 1, 4, 5))
+
+
 @given(flow=flows, style=styles)
+@example(flow=TWO_GATES, style=SWAPPED)
 def test_a_timeout_that_is_raised_is_told_through_any_refactoring(
     meaning: Callable[[Written, Written], tuple[Change, ...]], flow: Flow, style: Style
 ) -> None:
