@@ -34,7 +34,9 @@ parallel_option = click.option(
 
 @command("retry", example=RETRY_EXAMPLE)
 @run_argument
-@click.option("--from", "start", metavar="NODE", help="Run this node and all behind it again.")
+@click.option(
+    "--from", "start", metavar="NODE", help="Run this node and all behind it again as well."
+)
 @click.option(
     "--set",
     "overrides",

@@ -1,4 +1,8 @@
-"""What runs again when an ended run goes on: the nodes that failed and all behind them. Pure."""
+"""What runs again when an ended run goes on: the nodes that failed and all behind them. Pure.
+
+What did not end well, or was undone, always runs again, also when the run is to go on from another
+node: a run must not be a success over a node that failed, nor a node rely on what was taken away.
+"""
 
 from __future__ import annotations
 
@@ -28,23 +32,23 @@ def again_from(
     first: str | None,
     overrides: Mapping[str, Mapping[str, Json]],
 ) -> RetryPreview:
-    """What runs again from `first`, or (None) from all that did not end well or was undone."""
+    """What runs again: all that did not end well or was undone, `first`, what is overridden, and
+    all behind them."""
     graph = state.graph
     main = graph.sections["main"]
+    begin = {
+        number
+        for number in main
+        if not graph.instances[number].hidden
+        and (state.nodes[number].status in ("failed", "cancelled") or state.undone(number))
+    }
+    begin |= {
+        number
+        for id in overrides
+        for number in graph.by_node.get(id, [graph.by_id[id]] if id in graph.by_id else [])
+    }
     if first is not None:
-        begin = {graph.by_id[first]}
-    else:
-        begin = {
-            number
-            for number in main
-            if not graph.instances[number].hidden
-            and (state.nodes[number].status in ("failed", "cancelled") or state.undone(number))
-        }
-        begin |= {
-            number
-            for id in overrides
-            for number in graph.by_node.get(id, [graph.by_id[id]] if id in graph.by_id else [])
-        }
+        begin.add(graph.by_id[first])
     chosen = _behind(state, begin)
     asked = _gates(state, filters, chosen, overrides)
     chosen = _behind(state, chosen | asked)

@@ -95,3 +95,16 @@ def test_a_run_that_is_retried_can_be_undone_again(tmp_path: Path) -> None:
     made.service.retry(made.run, by="dev@example.com")
     assert made.service.drive(made.run).status == "success"
     assert made.files() == {"first": "new", "second": "", "third": "new"}
+
+
+def test_what_was_undone_runs_again_wherever_the_run_goes_on(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    (tmp_path / "allowed").touch()
+    made.service.drive(made.run)
+    assert made.files() == {"first": "old"}
+    (tmp_path / "good").touch()
+    preview = made.service.retry_preview(made.run, "fails")
+    assert preview.again == ["first", "second", "third", "fails"], "what it relies on is gone"
+    made.service.retry(made.run, "fails", by="dev@example.com")
+    assert made.service.drive(made.run).status == "success"
+    assert made.files() == {"first": "new", "second": "", "third": "new"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from rflow.runner import events as ev
 from rflow.runner.events import Record
 from rflow.runner.node_state import UNDO
@@ -30,7 +32,9 @@ def _order(simulation: Simulation, records: list[Record]) -> None:
     well: set[str] = set()
     for record in records:
         event = record.event
-        if isinstance(event, ev.AttemptStarted) and not event.node.startswith(UNDO):
+        if isinstance(event, ev.RetryRequested):
+            well -= _reset(simulation, event)
+        elif isinstance(event, ev.AttemptStarted) and not event.node.startswith(UNDO):
             if event.node in well:
                 raise Violation(f"{event.node} ran again after it had succeeded")
             for before in _before(simulation, graph.by_id[event.node]):
@@ -41,6 +45,13 @@ def _order(simulation: Simulation, records: list[Record]) -> None:
         elif isinstance(event, ev.NodeFailed) and event.node in graph.by_id:
             tolerated = graph.instances[graph.by_id[event.node]].node.continue_on_failure
             well |= {event.node} if tolerated else set()
+
+
+def _reset(simulation: Simulation, event: ev.RetryRequested) -> set[str]:
+    """The nodes that run again, and what follows the main part in any case."""
+    sections = simulation.graph.sections
+    later = [*sections["failure"], *sections["finally"]]
+    return {*event.nodes, *(simulation.graph.instances[number].id for number in later)}
 
 
 def _before(simulation: Simulation, number: int) -> set[str]:
@@ -64,6 +75,11 @@ def _attempts(simulation: Simulation, records: list[Record]) -> None:
     for record in records:
         event = record.event
         match event:
+            case ev.RetryRequested():
+                again = _reset(simulation, event)
+                failed = {n: c for n, c in failed.items() if n not in again and UNDO not in n}
+            case ev.UndoRequested():
+                failed = {n: c for n, c in failed.items() if UNDO not in n}
             case ev.AttemptStarted():
                 if event.node in going:
                     raise Violation(f"two attempts of {event.node} at once")
@@ -116,6 +132,8 @@ def _keys(records: list[Record]) -> None:
     for record in records:
         event = record.event
         match event:
+            case ev.RetryRequested() | ev.UndoRequested():
+                useless.clear()  # a person wants it all the same
             case ev.AttemptStarted():
                 if event.node in lost and event.key != lost.pop(event.node):
                     raise Violation(f"{event.node} was begun again with another key")
@@ -136,27 +154,38 @@ def _keys(records: list[Record]) -> None:
 
 
 def _gates(simulation: Simulation, records: list[Record]) -> None:
-    """A gate opens when as many different people as it asks for have approved, and not before."""
+    """A gate opens when as many different people as it asks for have approved, and not before;
+    asked again for the same, it opens as it did."""
     given: dict[str, set[str]] = {}
+    slices: dict[str, str] = {}
+    opened: set[tuple[str, str]] = set()
     for record in records:
         event = record.event
         if isinstance(event, ev.ApprovalAsked):
             given[event.node] = set()
+            slices[event.node] = event.slice
         elif isinstance(event, ev.Decided) and event.decision == "approve":
             given[event.node].add(event.by)
         elif isinstance(event, ev.AttemptSucceeded) and event.node in given:
             instance = simulation.graph.instances[simulation.graph.by_id[event.node]]
             approval = instance.node.approval
             assert approval is not None
+            known = (event.node, slices[event.node])
+            if event.reason.code == "approved-before" and known in opened:
+                continue
+            opened.add(known)
             if len(given[event.node]) != approval.count:
                 raise Violation(f"{event.node} opened with {len(given[event.node])} approvals")
 
 
 def _ended(records: list[Record]) -> None:
-    """The run ends, once, and nothing follows."""
-    ends = [n for n, record in enumerate(records) if isinstance(record.event, ev.RunEnded)]
-    if ends != [len(records) - 1]:
-        raise Violation(f"the run ended at {ends} of {len(records)}")
+    """The run ends, and nothing follows but what somebody asks for: then it ends again."""
+    if not isinstance(records[-1].event, ev.RunEnded):
+        raise Violation("the run did not end")
+    for record, following in pairwise(records):
+        asked = isinstance(following.event, ev.RetryRequested | ev.UndoRequested)
+        if isinstance(record.event, ev.RunEnded) != asked:
+            raise Violation(f"{following.event} follows {record.event}")
     numbers = [record.number for record in records]
     if numbers != [*range(1, len(records) + 1)]:
         raise Violation("the records are not numbered one by one")
@@ -201,7 +230,11 @@ def _limits(simulation: Simulation, records: list[Record]) -> None:
         state.apply(record)
         if len(state.open) > simulation.case.parallel:
             raise Violation(f"{len(state.open)} attempts at once")
-        holders = [id for id in state.open if state.instance(id).node.lock is not None]
+        holders = [
+            id
+            for id in state.live  # through all attempts, also between two of them
+            if state.instance(id).node.lock is not None and state.node(id).key
+        ]
         if len(holders) > 1:
             raise Violation(f"a lock is held by {holders}")
         for loop, most in graph.limits.items():
@@ -215,10 +248,15 @@ def _limits(simulation: Simulation, records: list[Record]) -> None:
 
 
 def _must_undo(simulation: Simulation, records: list[Record]) -> bool:
-    return any(
-        isinstance(record.event, ev.PhaseStarted) and record.event.phase == "undo"
-        for record in records
-    )
+    """Whether the run was last undone, and not run again since."""
+    undone = False
+    for record in records:
+        event = record.event
+        if isinstance(event, ev.RetryRequested):
+            undone = False
+        undone |= isinstance(event, ev.UndoRequested)
+        undone |= isinstance(event, ev.PhaseStarted) and event.phase == "undo"
+    return undone
 
 
 def _undone(simulation: Simulation, records: list[Record]) -> None:
@@ -231,6 +269,9 @@ def _undone(simulation: Simulation, records: list[Record]) -> None:
     state = simulation.fold()
     for record in records:
         event = record.event
+        if isinstance(event, ev.RetryRequested | ev.UndoRequested):
+            blocked, seen_cancel = [], False
+            undone = [] if isinstance(event, ev.RetryRequested) else undone
         if isinstance(event, ev.AttemptSucceeded) and event.node.startswith(UNDO):
             undone.append(event.node.removeprefix(UNDO))
         if isinstance(event, ev.NodeFailed) and event.node.startswith(UNDO):

@@ -1,15 +1,19 @@
 """A seeded simulation of runs: the real driver, scheduler and fold on a journal in memory.
 
-From one seed come a plan, how each node behaves, in which order things happen, and where the
-process crashes. Only the edges are simulated: the world that effects change, and the dispatcher.
-Afterwards the journal and the world are checked against the invariants of what a run means.
+From one seed come a plan, how each node behaves, in which order things happen, where the process
+crashes, and whether the run goes on after its end: it is retried, or its undo is finished. A
+process that was replaced may not know it yet and goes on for a while. Only the edges are simulated:
+the world that effects change, and the dispatcher. Afterwards the journal and the world are checked
+against the invariants of what a run means.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 from rflow.compiler.expr import Apply, Get, Literal
@@ -25,6 +29,7 @@ from rflow.compiler.plan import (
 )
 from rflow.plugins.types import Json
 from rflow.runner import events as ev
+from rflow.runner.asking import Asking
 from rflow.runner.command import (
     Command,
     Failed,
@@ -38,13 +43,16 @@ from rflow.runner.command import (
 from rflow.runner.drive import Driver
 from rflow.runner.events import NO_REASON, Record
 from rflow.runner.expand import RunGraph, expand
-from rflow.runner.journal import RunSummary
+from rflow.runner.journal import RunSummary, Stale
 from rflow.runner.memory import MemoryJournal, MemoryStore
 from rflow.runner.node_state import UNDO
+from rflow.runner.problems import StateError
 from rflow.runner.state import RunState
+from rflow.runner.state_dir import StateDir
 
 PLACE = Place(0, 0, 0)
 RUN = "simulated"
+AGAIN: tuple[str, ...] = ("retry", "retry", "retry one", "undo", "undo")
 PEOPLE = ("a@example.com", "b@example.com", "c@example.com")
 
 
@@ -79,6 +87,8 @@ class Case:
     crashes: frozenset[int]
     torn: frozenset[int]
     """Transactions at which the process dies: before (n) or after (-n) they are on disk."""
+    again: tuple[str, ...]
+    """What is asked of the run each time it has ended."""
 
 
 def make_case(seed: int, *, crashes: bool = True, calm: bool = False) -> Case:
@@ -134,6 +144,7 @@ def make_case(seed: int, *, crashes: bool = True, calm: bool = False) -> Case:
             for n in random.sample(range(1, last + 1), random.randint(0, 3))
             if crashes
         ),
+        () if calm else tuple(random.choices(AGAIN, k=random.choice([0, 0, 1, 1, 2, 3]))),
     )
 
 
@@ -395,6 +406,18 @@ class FakeDispatcher:
         self._say(going, Succeeded({}, {}))
 
 
+class Asker(Asking):
+    """Asks things of the simulated run; it folds as the simulation does."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        host: Any = SimpleNamespace(filters=dict, specs=SimpleNamespace)
+        super().__init__(StateDir(Path("nowhere")), simulation.journal, host)
+        self._fold_it = simulation.fold
+
+    def fold(self, run: str, records: list[Record] | None = None) -> RunState:
+        return self._fold_it()
+
+
 class Simulation:
     """Plays a case to its end."""
 
@@ -409,6 +432,8 @@ class Simulation:
         self.graph: RunGraph = expand(case.plan, case.loops)
         self.steps = 0
         self.cancelled = False
+        self.replaced: list[Driver] = []
+        """Drivers that lost the run and have not noticed."""
         self._create()
         self._boot()
 
@@ -478,9 +503,14 @@ class Simulation:
             else:
                 return
 
-    def crash(self) -> None:
-        """Lose everything but the journal and the world; then go on."""
+    def crash(self, dead: bool = True) -> None:
+        """Lose everything but the journal and the world; then go on. A driver that is not `dead`
+        may still be there, though what it had begun is ended, and believe that the run is its
+        own."""
         self._let_go()
+        if not dead and self.random.random() < 0.5:
+            self.dispatcher.close()
+            self.replaced.append(self.driver)
         self._boot()
 
     def _let_go(self) -> None:
@@ -491,13 +521,48 @@ class Simulation:
                 self.dispatcher._act(going)
 
     def play(self) -> list[Record]:
-        """To the end; the records."""
+        """To the end, and on from there as often as the case says; the records."""
+        self._play()
+        for what in self.case.again:
+            self._go_on(what)
+            self._play()
+        return self.journal.read(RUN)
+
+    def _go_on(self, what: str) -> None:
+        """Ask the run that has ended to go on, in a process that may die of it."""
+        asker = Asker(self)
+        try:
+            if what == "undo":
+                asker.undo_again(RUN, by=PEOPLE[0])
+            else:
+                main = [self.graph.instances[n] for n in self.graph.sections["main"]]
+                ids = [None, *(i.id for i in main if not i.hidden)]
+                asker.retry(RUN, self.random.choice(ids) if "one" in what else None, by=PEOPLE[0])
+        except (StateError, Crash):
+            pass  # there is nothing to go on with, or the process died before or after it asked
+        self.journal = self.outside = self.journal.crash()
+        self._boot()
+
+    def _step_replaced(self) -> None:
+        """A driver that lost the run tries to go on: it must notice, and do nothing."""
+        driver = self.random.choice(self.replaced)
+        try:
+            if driver.step(wait=False):
+                raise Violation("a driver that lost the run has written")
+        except (Stale, Crash):
+            self.replaced.remove(driver)
+        if isinstance(driver.dispatcher, FakeDispatcher) and driver.dispatcher.going:
+            raise Violation("a driver that lost the run has begun an attempt")
+
+    def _play(self) -> None:
         while not self.driver.state.ended:
             self.steps += 1
+            if self.replaced and self.random.random() < 0.3:
+                self._step_replaced()
             if self.steps > 5000:
                 raise Violation("the run does not end")
             if self.steps in self.case.crashes:
-                self.crash()
+                self.crash(dead=False)
                 continue
             if self.steps == self.case.cancel_at:
                 self.outside.post(RUN, "cancel", {"by": "x", "rollback": True}, self.clock.now())
@@ -510,7 +575,6 @@ class Simulation:
                 continue
             if not moved and not self.dispatcher.going and not self.dispatcher.messages:
                 self._help()
-        return self.journal.read(RUN)
 
     def _help(self) -> None:
         """Nothing moves by itself: a person decides, or time passes."""
