@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rflow.cli.command import command, note
 from rflow.cli.failure import Failure
 from rflow.cli.target import state_option
 
+if TYPE_CHECKING:
+    from rflow.server.following import Followed
+
+ADDRESS = re.compile(r"[\w.-]+@?[\w.-]*:(?!/)")
+"""The short form of an address for git by ssh: `git@git.example.com:acme/flows.git`."""
+
 EXAMPLE = """
 rflow serve                      the flows of this folder, at http://127.0.0.1:8700
 rflow serve flows --port 9000
 rflow serve --config rflow-server.toml
+rflow serve https://git.example.com/acme/flows.git --branch main
 """
 
 
 @command("serve", example=EXAMPLE)
-@click.argument("place", metavar="[DIR]", default=".")
+@click.argument("place", metavar="[DIR | URL]", default=".")
+@click.option("--branch", metavar="NAME", help="Of a repository: the branch it follows.")
+@click.option("--folder", metavar="PATH", help="Of a repository: the folder with the flows.")
 @click.option("--listen", metavar="ADDRESS", help="Where it listens (127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Its port (8700; 0: a free one).")
 @click.option("--public-url", metavar="URL", help="The address by which people reach it.")
@@ -27,6 +38,8 @@ rflow serve --config rflow-server.toml
 @state_option
 def serve(
     place: str,
+    branch: str | None,
+    folder: str | None,
     listen: str | None,
     port: int | None,
     public_url: str | None,
@@ -35,6 +48,8 @@ def serve(
 ) -> int:
     """Serve flows: triggers, webhooks, an API and pages, in one process on one port.
 
+    Given a folder it serves the flows in it, as they are; given a git URL those of a branch that
+    it follows. A changed flow is checked and becomes current; a broken one is refused.
     Runs that it starts are the same runs as those of the command line, in the same state. Ended
     by Ctrl-C or SIGTERM it leaves its runs as they are, and goes on with them at the next start.
     """
@@ -48,15 +63,14 @@ def serve(
             help="install it with `pip install 'rflow[server]'`",
         ) from None
     from rflow.cli.flows import Kinds
-    from rflow.cli.serving import compile_file
+    from rflow.cli.serving import compile_file, restore
     from rflow.cli.target import compile_again
     from rflow.runner.state_dir import locate
     from rflow.server.config import NAME, Config, read_config
     from rflow.server.core import Server
 
-    root = Path(place).resolve()
-    if not root.is_dir():
-        raise Failure(f"there is no folder `{place}`", help="name the folder of your flows")
+    follow = _followed(place, branch, folder)
+    root = Path.cwd() if follow else Path(place).resolve()
     file = Path(config) if config is not None else root / NAME
     settings = read_config(file) if config is not None or file.exists() else Config()
     changed = {"listen": listen, "port": port, "public_url": public_url}
@@ -69,8 +83,30 @@ def serve(
         state=where.root,
         host=Kinds().host,
         compile=compile_file,
+        restore=restore,
         compile_again=compile_again,
+        follow=follow,
     )
     for refused in server.catalog.refused():
         note(refused.text.rstrip("\n"))
     return serving_loop.serve(server)
+
+
+def _followed(place: str, branch: str | None, folder: str | None) -> Followed | None:
+    """What is to be followed, None for a folder. Failure for what is neither."""
+    from rflow.server.following import Followed
+
+    there = Path(place).is_dir()
+    if not there and ("://" in place or ADDRESS.match(place)):
+        return Followed(place, branch or "", folder or "")
+    if not there:
+        raise Failure(
+            f"there is no folder `{place}`", help="name the folder of your flows, or a git URL"
+        )
+    if branch is not None:
+        return Followed(str(Path(place).resolve()), branch, folder or "")
+    if folder is not None:
+        raise Failure(
+            "`--folder` is for a repository that is followed", help="name the folder itself"
+        )
+    return None

@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rflow.cli.failure import Problems
+from rflow.cli import flow_files
+from rflow.cli.failure import Failure, Problems
 from rflow.cli.files import Unreadable
 from rflow.cli.flows import Flows, check_file
+from rflow.compiler.plan import Plan
 from rflow.dsl.diagnostics import Diagnostic
 from rflow.dsl.render import render_text
+from rflow.runner.problems import Problem, StateError
 from rflow.server.compiling import Compiled, Told
 
 WIDTH = 100
+NOT_RESTORED = Problem(
+    "RF963",
+    "the files of a flow cannot be put back",
+    "A rollback can make the flow of its target the current one; then its files are written.",
+)
 
 
 def compile_file(path: Path) -> Compiled:
@@ -52,3 +60,14 @@ def _where(diagnostic: Diagnostic) -> str:
 def _docs(found: Flows) -> dict[str, str]:
     flows = found.checked.program.flows
     return {flow: flows[flow].tree.doc or "" for flow in found.checked.flows}
+
+
+def restore(plan: Plan, directory: Path, run: str) -> list[str]:
+    """Put the files of a flow back; see `server.compiling.Restore`."""
+    try:
+        found = flow_files.changes(plan, directory, run)
+        if found:
+            flow_files.put(found)
+    except Failure as failure:
+        raise StateError(NOT_RESTORED, failure.message, failure.help or "") from None
+    return [change.path for change in found]

@@ -43,3 +43,7 @@ class Compiled:
 
 Compile = Callable[[Path], Compiled]
 """Reads and checks a file; a file that cannot be read yields an error in `told`."""
+
+Restore = Callable[[Plan, Path, str], list[str]]
+"""Puts the files of a plan, made from a flow in a folder, back where they were; named after a run.
+The files that it changed. StateError where they cannot be put back: then none is."""

@@ -57,13 +57,15 @@ class Repository:
 @dataclass(frozen=True, slots=True)
 class Config:
     """The server's settings. `trusted_proxies` are the addresses whose `X-Forwarded-*` counts;
-    `public_url` is the address by which people reach the server, without a `/` at its end."""
+    `public_url` is the address by which people reach the server, without a `/` at its end;
+    `anonymous` is what may be done without a token: nothing (""), or `view`."""
 
     listen: str = "127.0.0.1"
     port: int = 8700
     public_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
     repositories: tuple[Repository, ...] = field(default_factory=tuple)
+    anonymous: Literal["", "view"] = ""
 
     @property
     def url(self) -> str:
@@ -95,11 +97,14 @@ def _bad(message: str) -> StateError:
 
 def parse_config(given: Mapping[str, Any]) -> Config:
     """The settings from a TOML document. ValueError says what is wrong and where."""
-    known = {"listen", "port", "public_url", "trusted_proxies", "repository"}
+    known = {"listen", "port", "public_url", "trusted_proxies", "repository", "anonymous"}
     _only(given, known, "")
     port = given.get("port", 8700)
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536:
         raise ValueError(f"`port` is {port!r}, not a number from 0 to 65535")
+    anonymous = given.get("anonymous", "")
+    if anonymous not in ("", "view"):
+        raise ValueError(f'`anonymous` is {anonymous!r}; it can be "view", or is left out')
     repositories = given.get("repository", [])
     if not isinstance(repositories, list):
         raise ValueError("repositories are written `[[repository]]`, one table each")
@@ -109,6 +114,7 @@ def parse_config(given: Mapping[str, Any]) -> Config:
         _text(given, "public_url", "", "").rstrip("/"),
         tuple(_texts(given, "trusted_proxies")),
         tuple(_repository(table, number) for number, table in enumerate(repositories, 1)),
+        anonymous,
     )
 
 

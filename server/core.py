@@ -6,7 +6,6 @@ they begin after the store is open and end before it is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,11 +14,14 @@ from rflow.plugins.host import Host
 from rflow.runner.children import CompileAgain
 from rflow.runner.state_dir import StateDir
 from rflow.server.catalog import Catalog
-from rflow.server.compiling import Compile
+from rflow.server.changes import Changes
+from rflow.server.compiling import Compile, Restore
 from rflow.server.config import Config
 from rflow.server.driving import Drivers
+from rflow.server.following import Followed, Following
 from rflow.server.services import Services
 from rflow.server.store import Store
+from rflow.server.watching import Watching
 
 STORE_NAME = "server.db"
 
@@ -44,7 +46,11 @@ class Server:
     services: Services
     store: Store
     catalog: Catalog
+    changes: Changes
     drivers: Drivers
+    compile: Compile
+    restore: Restore
+    following: Following | None = None
     workers: list[Worker] = field(default_factory=list)
 
     @classmethod
@@ -56,24 +62,44 @@ class Server:
         state: Path,
         host: Host,
         compile: Compile,
+        restore: Restore,
         compile_again: CompileAgain | None = None,
+        follow: Followed | None = None,
     ) -> Server:
-        """The server of a folder of flows. StateError if its state cannot be used."""
+        """The server of a folder of flows, or of a branch of a repository (`follow`); then `root`
+        is not read. StateError if its state, or the repository, cannot be used."""
         folder = StateDir(state)
         folder.make()
         services = Services(state, host, compile_again)
         services.here()
-        server = cls(
-            config,
-            host,
-            folder,
-            services,
-            Store(folder.root / STORE_NAME),
-            Catalog(root, compile),
-            Drivers(services),
+        store = Store(folder.root / STORE_NAME)
+        changes = Changes(store, host.specs())
+        drivers = Drivers(services)
+        following: Following | None = None
+        workers: list[Worker] = [drivers]
+        if follow is None:
+            catalog = Catalog(root, compile)
+            workers.append(Watching(catalog, changes))
+        else:
+            following = Following(
+                follow, state=folder, store=store, changes=changes, compile=compile
+            )
+            catalog = following.catalog
+            workers.append(following)
+        return cls(
+            config=config,
+            host=host,
+            state=folder,
+            services=services,
+            store=store,
+            catalog=catalog,
+            changes=changes,
+            drivers=drivers,
+            compile=compile,
+            restore=restore,
+            following=following,
+            workers=workers,
         )
-        server.workers.append(server.drivers)
-        return server
 
     def start(self) -> None:
         """Let the background parts begin."""
@@ -86,7 +112,3 @@ class Server:
             worker.close()
         self.services.leave()
         self.store.close()
-
-
-Build = Callable[[Server], None]
-"""Adds a part to a server: its workers, before they begin."""

@@ -12,13 +12,14 @@ from typing import TypeVar
 
 import pytest
 import uvicorn
-from rflow.cli.serving import compile_file
+from rflow.cli.serving import compile_file, restore
 from rflow.cli.target import compile_again
 from rflow.plugins.host import Host
 from rflow.runner.service import Service
 from rflow.server.app import create_app
 from rflow.server.config import Config
 from rflow.server.core import Server
+from rflow.server.following import Followed
 
 T = TypeVar("T")
 LIMIT_S = 30.0
@@ -50,7 +51,7 @@ class Place:
         path.write_text(f"rflow 1\n{text}")
         return path
 
-    def open(self, config: Config | None = None) -> Server:
+    def open(self, config: Config | None = None, follow: Followed | None = None) -> Server:
         """A server; its parts have not begun."""
         return Server.open(
             config=config or Config(),
@@ -58,7 +59,9 @@ class Place:
             state=self.state,
             host=Host.load(),
             compile=compile_file,
+            restore=restore,
             compile_again=compile_again,
+            follow=follow,
         )
 
     def create(self, server: Server, flow: str, **args: str) -> str:
@@ -78,7 +81,7 @@ class Place:
     def ended(self, server: Server, run: str) -> str:
         """The status of a run, as soon as it has ended."""
         service: Service = server.services.here()
-        return wait_for(lambda: (s := service.summary(run)).concluded and s.status or None)
+        return wait_for(lambda: ((s := service.summary(run)).concluded and s.status) or None)
 
 
 @pytest.fixture

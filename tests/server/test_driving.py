@@ -69,9 +69,7 @@ def test_a_run_that_waits_for_a_time_is_taken_up_again(
     assert place.ended(server, place.create(server, "waits")) == "success"
 
 
-def test_a_freeze_that_ends_lets_its_run_go_on(
-    place: Place, served: Callable[..., Server]
-) -> None:
+def test_a_freeze_that_ends_lets_its_run_go_on(place: Place, served: Callable[..., Server]) -> None:
     place.write("frozen.rflow", FROZEN)
     server = served()
     service = server.services.here()
