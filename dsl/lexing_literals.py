@@ -21,11 +21,15 @@ _RAW = re.compile(r"'[^'\n]*+")
 _REFERENCE = re.compile(
     r"""\$<(?>(?:[^"'<>\n]++|"(?>(?:[^"\\\n]++|\\[^\n]){0,500})"|'[^'\n]*+'){0,500})(>?)"""
 )
+_ESCAPED_REFERENCE = re.compile(r"\$<(?>[^<>\\\n]++|\\[\"']){1,500}>")
 _GOOD_REFERENCE = re.compile(REFERENCE)
 FOREIGN = re.compile(r"\$\{\{?([^{}\n]*+)\}\}?|\{\{([^{}\n]*+)\}\}|\$([A-Za-z_][A-Za-z0-9_.]*+)")
 _NUMBER = re.compile(r"[0-9][0-9_]*(?:\.[0-9]+){0,50}[A-Za-z0-9_]*")
 _PATH = re.compile(r"[a-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+){0,50}")
 HEREDOC = re.compile(r"<<[-~]?\"?'?([A-Za-z_][A-Za-z0-9_]*)\"?'?[^\n]*\n")
+
+LINES_MAX = 200
+"""A string that was broken over more lines than these is taken for one without its end."""
 
 
 class Literals:
@@ -57,13 +61,35 @@ class Literals:
             bad = self._bad_references(start, end)
             return self._stand_in(token, STRING, end, plain("", start, end) if bad else None)
         end = start + len(text[start:end].rstrip())
-        self.report(
-            slips.RF103,
-            (start, end),
-            "the string is not closed",
-            help='write `"` at its end; text of several lines stands in `"""`',
+        return self._unclosed(
+            token, end, 'write `"` at its end; text of several lines stands in `"""`'
         )
+
+    def _unclosed(self, token: Token, end: int, step: str) -> Token:
+        """Report a string that does not end with its line, at `end`: it goes on further down, or
+        its quote was left out."""
+        text, start = self.text, token.start
+        further = self._further_end(end, text[start])
+        if further:
+            step = 'text of several lines stands between `"""` and `"""`'
+        said = "the string goes on over several lines" if further else "the string is not closed"
+        self.report(slips.RF103, (start, end), said, help=step)
+        end = further or end
         return self._stand_in(token, STRING, end, plain(text[start + 1 : end], start, end))
+
+    def _further_end(self, at: int, quote: str) -> int:
+        """Where a string that its line does not end was probably meant to: on the next line that
+        has quotes, if one is left over there; else 0."""
+        text = self.text
+        found = text.find(quote, at)
+        if found < 0 or text.count("\n", at, found) > LINES_MAX:
+            return 0
+        line_end = text.find("\n", found)
+        line_end = line_end if line_end >= 0 else len(text)
+        line_start = text.rfind("\n", at, found)
+        if "#" in text[line_start:found] or text.count(quote, found, line_end) % 2 == 0:
+            return 0
+        return text.rfind(quote, found, line_end) + 1
 
     def _closed(self, start: int, end: int) -> bool:
         """Whether the quote before `end` is no escaped one."""
@@ -109,12 +135,30 @@ class Literals:
         while (at := text.find("$<", at, end)) >= 0:
             good = _GOOD_REFERENCE.match(text, at, end)
             if good is None and text[at - 1] != "\\":
+                found = True
+                if escaped := self._escaped_quotes(at, end):
+                    at = escaped
+                    continue
                 m = _REFERENCE.match(text, at, end)
                 assert m is not None
                 self.bad_reference(at, m.end(), closed=bool(m[1]))
-                found = True
             at = good.end() if good else at + 2
         return found
+
+    def _escaped_quotes(self, start: int, end: int) -> int:
+        """Report a reference that would be one without the backslashes before its quotes, and
+        give its end; else 0."""
+        m = _ESCAPED_REFERENCE.match(self.text, start, end)
+        right = m.group().replace("\\", "") if m else ""
+        if m is None or _GOOD_REFERENCE.fullmatch(right) is None:
+            return 0
+        self.report(
+            slips.RF104,
+            m.span(),
+            "quotes inside `$<…>` stand without a backslash",
+            help=f"write `{right}`, in a string too",
+        )
+        return m.end()
 
     def bad_reference(self, start: int, end: int, *, closed: bool) -> None:
         """Report `$<` … that is no reference."""
@@ -144,11 +188,7 @@ class Literals:
         m = _RAW.match(self.text, token.start)
         assert m is not None
         end = token.start + len(m.group().rstrip())
-        self.report(
-            slips.RF103, (token.start, end), "the string is not closed", help="write `'` at its end"
-        )
-        body = self.text[token.start + 1 : end]
-        return self._stand_in(token, STRING, end, plain(body, token.start, end))
+        return self._unclosed(token, end, "write `'` at its end")
 
     def _dollar(self, token: Token) -> Token | None:
         text, start = self.text, token.start

@@ -31,7 +31,7 @@ from rflow.grammar.tables import (
 )
 
 TOKENS = re.compile(PATTERN)
-NAME = SYMBOLS.index("NAME")
+NAME, RAW = SYMBOLS.index("NAME"), SYMBOLS.index("RAW")
 VERSION = 1
 """The version of the language."""
 STACK_MAX = 100
@@ -57,10 +57,15 @@ def parse(source: Source) -> tuple[ast.Module | None, list[Diagnostic]]:
         from rflow.dsl.recover import parse_slowly
 
         module, found = parse_slowly(source)
+    whole = not found
     if module is not None and ("${" in source.text or "{{" in source.text):
         from rflow.dsl.slips_string import foreign_references
 
         found = sort([*found, *foreign_references(source, module)])
+    if whole and "'" in source.text and "$<" in source.text:
+        from rflow.dsl.slips_string import raw_references
+
+        found = sort([*found, *raw_references(source, TOKENS, RAW)])
     return module, found
 
 

@@ -16,6 +16,8 @@ INSIDE: tuple[Check, ...] = (
     value.comparison,
     value.named_comparison,
     value.conditional,
+    value.inner_conditional,
+    value.broken_conditional,
     value.outside_filter,
     value.missing_comma,
     value.unclosed_bracket,

@@ -69,6 +69,15 @@ RF149 = Code(
     in_flow('arg dry: bool\n  let mode = if $<args.dry> then "dry" else "real"'),
 )
 
+RF151 = Code(
+    "RF151",
+    "malformed conditional",
+    "A choice gives a value either way: `if A then B else C`. Behind an operator it stands in "
+    "parentheses, so that it is seen where it ends.",
+    in_flow('arg dry: bool\n  let mode = if $<args.dry> then "dry"'),
+    in_flow('arg dry: bool\n  let mode = if $<args.dry> then "dry" else "real"'),
+)
+
 UNITS = {"day": "d", "hour": "h", "minute": "m", "min": "m", "second": "s", "sec": "s"}
 ROOTS = ("args", "secrets", "refs", "let", "run", "flow", "stage", "each", "done")
 
@@ -128,6 +137,40 @@ def conditional(s: Situation) -> Slip | None:
     if s.token.kind != ID["QUESTION"] or not s.expects("OPERATOR"):
         return None
     return Slip(RF149, s.token.span, "`?` is not an operator", help="write `if A then B else C`")
+
+
+def inner_conditional(s: Situation) -> Slip | None:
+    """`1 + if A then B else C`."""
+    if s.token.kind != ID["IF"] or not s.expects("LPAR") or s.token.first:
+        return None
+    opener = Token(ID["LPAR"], s.token.start, s.token.start, False, s.token.indent)
+    return Slip(
+        RF151,
+        s.token.span,
+        "behind an operator, `if` stands in parentheses",
+        help="write `(if A then B else C)`",
+        insert=(opener,),
+    )
+
+
+def broken_conditional(s: Situation) -> Slip | None:
+    """`if A then B`, `if A { B }`, `if A then B elif …`."""
+    wanted = next((word for word in ("then", "else") if s.expects(word.upper())), None)
+    if wanted is None or s.previous is None:
+        return None
+    if s.word() in ("elif", "elsif", "elseif", "else_if"):
+        insert = (as_kind(s.token, "ELSE", s.token.start), as_kind(s.token, "IF"))
+        said = f"`{s.word()}` is no keyword of rflow"
+        return Slip(RF151, s.token.span, said, help="write `else if`", drop=1, insert=insert)
+    value = s.token.kind in VALUES - {ID["LBRACE"]} and not s.token.first
+    if value and wanted == "else":
+        return None
+    return Slip(
+        RF151,
+        s.previous.span,
+        f"behind this `{wanted}` is missing",
+        help="a choice is written `if A then B else C`",
+    )
 
 
 def outside_filter(s: Situation) -> Slip | None:

@@ -7,6 +7,7 @@ next step that holds the text; several may stand behind one another. Lines witho
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +50,12 @@ def said(diagnostic: Diagnostic) -> str:
     return " ¦ ".join(parts)
 
 
-def agree(chunk: Chunk, diagnostics: list[Diagnostic]) -> None:
-    """Assert that the diagnostics are the expected ones, no fewer and no more."""
+def agree(chunk: Chunk, diagnostics: Sequence[Diagnostic], before: int = 0) -> None:
+    """Assert that the diagnostics are the expected ones, no fewer and no more. `before` lines
+    were put before the chunk."""
     left = [
-        (d.primary.source.position(d.primary.span[0])[0], d.code.id, said(d)) for d in diagnostics
+        (d.primary.source.position(d.primary.span[0])[0] - before, d.code.id, said(d))
+        for d in diagnostics
     ]
     for line, code, text in chunk.expected:
         match = next((f for f in left if f[:2] == (line, code) and text in f[2]), None)

@@ -54,7 +54,8 @@ _SCALARS: dict[str, Type] = {
     "artifact": ARTIFACT,
     "secret": STRING,
 }
-_NAMES = [*_SCALARS, "list", "map"]
+_ITEMS = ("list", "map")
+_NAMES = [*_SCALARS, *_ITEMS]
 _OTHER_WORDS = {
     "str": "string",
     "text": "string",
@@ -95,7 +96,7 @@ def _read(node: ast.TypeExpr, report: Report) -> Type | None:
                 return None
             found = _SCALARS.get(name)
             if found is None:
-                _unknown(name, node.span, report)
+                _unknown(name, node.span, report, alone=True)
             return found
         case ast.LiteralType(value):
             if isinstance(value, ast.Str):
@@ -111,7 +112,7 @@ def _read(node: ast.TypeExpr, report: Report) -> Type | None:
             return None if None in read else join_all(t for t in read if t is not None)
         case ast.GenericType(name, item):
             inner = _read(item, report)
-            if name not in ("list", "map"):
+            if name not in _ITEMS:
                 _unknown(name, node.span, report)
                 return None
             if inner is None:
@@ -122,13 +123,19 @@ def _read(node: ast.TypeExpr, report: Report) -> Type | None:
             return inner if inner is None or isinstance(inner, Optional) else Optional(inner)
 
 
-def _unknown(name: str, span: ast.Span, report: Report) -> None:
+def _unknown(name: str, span: ast.Span, report: Report, *, alone: bool = False) -> None:
+    """Report a name that is no type; `alone`: no type in parentheses stands behind it."""
     meant = _OTHER_WORDS.get(name.lower()) or closest(name, _NAMES)
     listed = ", ".join(f"`{known}`" for known in _NAMES)
+    message = f"there is no type `{name}`"
+    if meant in _ITEMS and alone:
+        if name == meant:
+            message = f"the type `{name}` does not say of what"
+        meant = f"{meant}(string)"
     report.error(
         UNKNOWN_TYPE,
         span,
-        f"there is no type `{name}`",
+        message,
         help=None if meant else f"there are {listed}",
         suggestion=meant,
     )

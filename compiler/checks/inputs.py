@@ -6,6 +6,7 @@ is typed is `lower`, what a script may hold is `scripts`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rflow.compiler.checks import labels as rules
@@ -57,6 +58,31 @@ flow release {
 """,
 )
 
+SHELL_VARIABLE = Code(
+    "RF328",
+    "a shell's variable where no shell reads it",
+    "Only scripts are read by a shell. In any other input `$NAME` is plain text: rflow puts in "
+    "what stands between `$<` and `>`, and nothing of its own environment reaches a flow unasked. "
+    "What differs from machine to machine is an argument (`--arg host=…`) or a secret "
+    '(`from env "HOST"`). In `\'…\'` and `"""…"""` nothing is said.',
+    bad="""rflow 1
+
+flow release {
+  node check: http.check { url = "https://$HOST/health" }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  arg host: string
+  node check: http.check { url = "https://$<args.host>/health" }
+}
+""",
+    severity="warning",
+)
+
+_VARIABLE = re.compile(r"\$(?:([A-Z_][A-Z0-9_]+)|\{([A-Z_][A-Z0-9_]+)\})")
+
 CLAUSES = ("when", "each", "retry", "timeout", "lock", "undo", "keep", "pure", "after", "output")
 
 
@@ -67,6 +93,8 @@ class Inputs:
         self.lowering = lowering
         self.report = lowering.report
         self.scripts = Scripts(lowering)
+        self._text = self.report.source.text
+        self._variables = _VARIABLE.search(self._text) is not None
         self._specs: dict[int, tuple[dict[str, InputSpec], tuple[str, ...]]] = {}
 
     def specs(self, inputs: tuple[InputSpec, ...]) -> tuple[dict[str, InputSpec], tuple[str, ...]]:
@@ -111,6 +139,8 @@ class Inputs:
                 if script is not None:
                     exprs[name] = script
                 continue
+            if self._variables and _VARIABLE.search(self._text, *item.value.span):
+                self._no_shell(item)
             found = value(item.value, spec.type, f"the input `{name}`")
             if found is None:
                 continue
@@ -129,6 +159,21 @@ class Inputs:
             rules.no_secret(self.lowering.flow, labels, item.value.span, place)
         if spec.trusted and rules.textual(spec.type):
             rules.trusted(self.lowering.flow, labels, item.value.span, place)
+
+    def _no_shell(self, item: ast.Input) -> None:
+        """Warn of shell variables in an input that no shell reads."""
+        for part in ast.walk(item.value):
+            if not isinstance(part, ast.Str) or part.style != "plain":
+                continue
+            for m in _VARIABLE.finditer(self._text, *part.span):
+                name = (m[1] or m[2]).lower()
+                self.report.error(
+                    SHELL_VARIABLE,
+                    m.span(),
+                    f"`{m.group()}` is plain text: no shell reads `{item.name.text}`",
+                    help=f"declare `arg {name}: string` and write `$<args.{name}>`; "
+                    "where the text is meant, write the string in `'…'`",
+                )
 
     def unknown(self, name: ast.Name, owner: str, known: Iterable[str]) -> None:
         """Report an input that does not exist."""
