@@ -5,11 +5,13 @@ never taken for options. Safe to use from several threads; calls on one mirror w
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
 import subprocess
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +30,7 @@ _SETTINGS = (
     "protocol.ext.allow=never",
 )
 _KEPT = ("PATH", "HOME", "USER", "LANG", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "GIT_SSL_CAINFO")
+_USERS = {"github": "x-access-token", "gitlab": "oauth2", "bitbucket": "x-token-auth"}
 _URL_USER = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -40,8 +43,14 @@ def masked(text: str) -> str:
     return _URL_USER.sub("", text)
 
 
-def git(*words: str, folder: Path | None = None, timeout_s: float = TIMEOUT_S) -> bytes:
-    """What git prints. GitError if it fails or takes longer."""
+def git(
+    *words: str,
+    folder: Path | None = None,
+    timeout_s: float = TIMEOUT_S,
+    access: Mapping[str, str] | None = None,
+) -> bytes:
+    """What git prints. GitError if it fails or takes longer. `access` are further variables, see
+    `access_to`."""
     place = () if folder is None else ("-C", str(folder))
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {
@@ -50,6 +59,7 @@ def git(*words: str, folder: Path | None = None, timeout_s: float = TIMEOUT_S) -
         "GIT_LFS_SKIP_SMUDGE": "0",
         "GIT_CONFIG_NOSYSTEM": "1",
         "LC_ALL": "C.UTF-8",
+        **(access or {}),
     }
     try:
         done = subprocess.run(
@@ -71,10 +81,28 @@ def git(*words: str, folder: Path | None = None, timeout_s: float = TIMEOUT_S) -
     return done.stdout
 
 
-def heads(url: str, *patterns: str, timeout_s: float = TIMEOUT_S) -> dict[str, str]:
+def access_to(url: str, host: str, token: str) -> dict[str, str]:
+    """The variables by which git sends a token to a host, out of sight of other processes."""
+    if not token or not url.startswith(("https://", "http://")):
+        return {}
+    word = base64.b64encode(f"{_USERS.get(host, 'git')}:{token}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {word}",
+    }
+
+
+def heads(
+    url: str,
+    *patterns: str,
+    timeout_s: float = TIMEOUT_S,
+    access: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """The references of a repository, `refs/heads/main` → commit; annotated tags are peeled."""
     found: dict[str, str] = {}
-    for line in git("ls-remote", "--", url, *patterns, timeout_s=timeout_s).decode().splitlines():
+    told = git("ls-remote", "--", url, *patterns, timeout_s=timeout_s, access=access)
+    for line in told.decode("utf-8", "replace").splitlines():
         sha, _, name = line.partition("\t")
         if SHA.fullmatch(sha):
             found[name.removesuffix("^{}")] = sha
@@ -87,12 +115,13 @@ class Mirror:
 
     url: str
     folder: Path
+    access: Mapping[str, str] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
-    def within(cls, mirrors: Path, url: str) -> Mirror:
+    def within(cls, mirrors: Path, url: str, access: Mapping[str, str] | None = None) -> Mirror:
         """The mirror of an address in the folder of all mirrors."""
-        return cls(url, mirrors / hashlib.sha256(url.encode()).hexdigest()[:24])
+        return cls(url, mirrors / hashlib.sha256(url.encode()).hexdigest()[:24], access or {})
 
     def _make(self) -> None:
         if not (self.folder / "HEAD").exists():
@@ -105,7 +134,7 @@ class Mirror:
         with self._lock:
             self._make()
             git("fetch", "--quiet", "--force", "--no-tags", "--", self.url, *wanted,
-                folder=self.folder)  # fmt: skip
+                folder=self.folder, access=self.access)  # fmt: skip
 
     def has(self, sha: str) -> bool:
         """Whether the commit is here."""
