@@ -11,7 +11,7 @@ def all_codes() -> dict[str, Code]:
     from rflow.compiler.codes import all_codes as of_compiler
 
     codes = dict(of_compiler())
-    for code in (*files.CODES, *_of_plugins(), *_of_runner()):
+    for code in (*files.CODES, *_of_plugins(), *_of_runner(), *_of_server()):
         if codes.setdefault(code.id, code) != code:
             raise ValueError(f"{code.id} is used twice: {codes[code.id].title}; {code.title}")
     return codes
@@ -28,3 +28,9 @@ def _of_runner() -> list[Code]:
     from rflow.runner.refusals import REFUSALS
 
     return [Code(found.id, found.title, found.why) for found in (*PROBLEMS, *REFUSALS)]
+
+
+def _of_server() -> list[Code]:
+    from rflow.server.refusals import REFUSALS
+
+    return [Code(found.id, found.title, found.why) for found in REFUSALS]

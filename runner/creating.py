@@ -25,6 +25,7 @@ from rflow.runner.line import quarantine_of
 from rflow.runner.prepare import Prepared, missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
 from rflow.runner.refusals import Refused
+from rflow.runner.saved import saved_args
 from rflow.runner.secrets import Key
 
 
@@ -52,7 +53,7 @@ class Creating(Asking):
             self.host,
             directory,
             args=args,
-            saved=self.journal.settings(plan.flow),
+            saved=saved_args(self.journal, Key(self.state.key), plan),
             overrides=overrides or {},
             triggers=triggers or {},
             name=name,
@@ -166,8 +167,8 @@ class Creating(Asking):
                 body: dict[str, Json] = {"by": by, "reason": f"replaced by run {run}"}
                 self.journal.post(other.run, "cancel", body, time.time())
 
-    def rerun(self, run: str, by: str) -> str:
-        """Create a run with the plan and arguments of another; its id."""
+    def rerun(self, run: str, by: str, *, also: Callable[[str], None] = lambda run: None) -> str:
+        """Create a run with the plan and arguments of another; its id. `also` as for `create`."""
         state = self.fold(run)
         created = state.created
         key = Key(self.state.key)
@@ -192,4 +193,4 @@ class Creating(Asking):
         ]
         if problems:
             raise Refused(problems)
-        return self.create(prepared, rerun_of=created.run)
+        return self.create(prepared, rerun_of=created.run, also=also)

@@ -1,8 +1,8 @@
-"""Stopping the line: freezes of stages, and quarantine of what a rollback took away.
+"""Stopping the line: freezes of stages, pauses of flows, quarantine of what a rollback took away.
 
-Both are notes on the state as a whole, kept in the journal and looked at by whoever drives a run.
-A freeze holds effects, not starts; undo and rollback pass it. Quarantine keeps automation from
-bringing back what somebody has just taken away.
+All are notes on the state as a whole, kept in the journal. A freeze holds effects, not starts; undo
+and rollback pass it. A pause keeps triggers from starting a flow; people still may. Quarantine
+keeps automation from bringing back what somebody has just taken away.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from rflow.runner.ledger import digests_in
 
 FREEZE = "freeze"
 QUARANTINE = "quarantine"
+PAUSE = "pause"
 
 
 def freeze_of(journal: Journal, stage: str | None, now: float) -> dict[str, Json] | None:
@@ -24,6 +25,11 @@ def freeze_of(journal: Journal, stage: str | None, now: float) -> dict[str, Json
         return None
     until = freeze.get("until")
     return freeze if isinstance(until, int | float) and until > now else None
+
+
+def pause_of(journal: Journal, flow: str) -> dict[str, Json] | None:
+    """The pause of a flow: `reason`, `by`, `at`; None where triggers start it."""
+    return journal.notes(PAUSE).get(flow)
 
 
 def quarantines(journal: Journal, stage: str) -> dict[str, dict[str, Json]]:

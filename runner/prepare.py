@@ -20,7 +20,7 @@ from rflow.compiler.plan import Json, Node, Plan, Trigger
 from rflow.compiler.types import check_value, read_text
 from rflow.plugins.host import Host
 from rflow.plugins.notation import parse_type
-from rflow.plugins.types import NodeSpec, OutputSpec
+from rflow.plugins.types import NodeSpec, OutputSpec, Type
 from rflow.runner import refusals
 from rflow.runner.expand import LoopError, Turn, elements
 from rflow.runner.problems import Problem, StateError
@@ -239,7 +239,7 @@ class Preparation:
                 self._wrong(refusals.BAD_OVERRIDE, message, help)
                 continue
             try:
-                yield name, read_text(value, types[name]) if isinstance(value, str) else value
+                yield name, _as(value, types[name])
             except ValueError as error:
                 help = "give a value of that type"
                 self._wrong(refusals.BAD_OVERRIDE, f"`{id}.{name}`: {error}", help)
@@ -362,19 +362,18 @@ def prepare(
 
 
 def _typed(value: Json, type: str, text: bool) -> Json:
-    wanted = parse_type(type)
-    if text and isinstance(value, str):
-        return read_text(value, wanted)
-    wrong = check_value(value, wanted)
-    if wrong is not None:
-        raise ValueError(wrong)
-    return value
+    return _as(value, parse_type(type), text)
 
 
 def _read(value: Json, output: OutputSpec) -> Json:
-    if isinstance(value, str):
-        return read_text(value, output.type)
-    wrong = check_value(value, output.type)
+    return _as(value, output.type)
+
+
+def _as(value: Json, wanted: Type, text: bool = True) -> Json:
+    """The value as one of a type; `text`: a text is read as one. ValueError where it is none."""
+    if text and isinstance(value, str):
+        return read_text(value, wanted)
+    wrong = check_value(value, wanted)
     if wrong is not None:
         raise ValueError(wrong)
     return value

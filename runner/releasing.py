@@ -7,7 +7,7 @@ that stands against it told, before a run is created for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -219,10 +219,12 @@ class Releasing(Creating):
         only: Iterable[str] = (),
         acknowledge: Iterable[str] = (),
         cancel_running: bool = False,
+        also: Callable[[str], None] = lambda run: None,
     ) -> str | None:
         """Create the run that goes back to a release; its id, None where there is nothing to do.
 
-        Everything that stands against it is refused before anything is written.
+        Everything that stands against it is refused before anything is written. `also` as for
+        `create`.
         """
         found = self.rollback_preview(run, only)
         if found.lost:
@@ -253,11 +255,12 @@ class Releasing(Creating):
         for other in going:
             body: dict[str, Json] = {"by": by, "reason": "the stage is rolled back"}
             self.journal.post(other.run, "cancel", body, time.time())
-        return self.create(
-            prepared,
-            kind="rollback",
-            also=lambda new: self._put_quarantine(found, new, by, reason),
-        )
+
+        def with_it(new: str) -> None:
+            self._put_quarantine(found, new, by, reason)
+            also(new)
+
+        return self.create(prepared, kind="rollback", also=with_it)
 
     def _going_on_stage(self, stage: str) -> list[RunSummary]:
         runs = self.journal.runs(stage=stage, concluded=False, limit=1000)

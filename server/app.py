@@ -9,16 +9,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
 
-from fastapi import FastAPI, Request
-from rflow.server import problems
+from fastapi import FastAPI
+from rflow.server import (
+    problems,
+    routes_admin,
+    routes_asking,
+    routes_events,
+    routes_flows,
+    routes_runs,
+    routes_stages,
+)
 from rflow.server.core import Server
+from rflow.server.news import News
+from rflow.server.reach import of
+from rflow.server.restoring import Restoring
 
+__all__ = ["create_app", "of"]
 
-def of(request: Request) -> Server:
-    """The server that a request came to."""
-    server = request.app.state.server
-    assert isinstance(server, Server)
-    return server
+API = (routes_runs, routes_events, routes_asking, routes_stages, routes_flows, routes_admin)
 
 
 def create_app(server: Server) -> FastAPI:
@@ -41,5 +49,9 @@ def create_app(server: Server) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.server = server
+    app.state.news = News(server)
+    server.workers += [Restoring(server), app.state.news]
     problems.install(app)
+    for routes in API:
+        app.include_router(routes.router)
     return app

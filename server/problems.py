@@ -15,11 +15,21 @@ from fastapi.responses import JSONResponse
 from rflow.runner import refusals
 from rflow.runner.problems import PROBLEMS, StateError
 from rflow.runner.refusals import Refused
+from rflow.server import refusals as ours
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
-_NOT_THERE = {refusals.NO_RUN.id, refusals.NO_NODE.id}
+_NOT_THERE = {
+    refusals.NO_RUN.id,
+    refusals.NO_NODE.id,
+    refusals.NO_STAGE.id,
+    ours.NO_TOKEN.id,
+    ours.NO_FLOW.id,
+}
 _INPUT = {
+    ours.BAD_TOKEN.id,
+    ours.OTHER_REQUEST.id,
+    ours.BAD_END.id,
     refusals.BAD_ARG.id,
     refusals.BAD_TRIGGER.id,
     refusals.BAD_OVERRIDE.id,

@@ -53,6 +53,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "fastapi": ("server",),
     "jinja2": ("server",),
     "prometheus_client": ("server",),
+    "pydantic": ("server",),
     "starlette": ("server",),
     "uvicorn": ("cli.serving_loop",),
 }

@@ -1,0 +1,72 @@
+"""Flows that a rollback is to bring back: done once the rollback has ended well.
+
+What is to be done has a note in the journal, written with the rollback's run, so that a crash
+forgets none of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from rflow.runner.problems import StateError
+from rflow.server.core import Server
+
+WITH_FLOW = "with-flow"
+LOOK_S = 0.5
+
+log = logging.getLogger("rflow.server")
+
+
+def restore_flow(server: Server, run: str, by: str) -> None:
+    """Make the flow of a release the current one; of a rollback, that of its target. StateError
+    where that cannot be done."""
+    service = server.services.here()
+    state = service.fold(run)
+    while state.created.kind == "rollback":
+        state = service.fold(str(state.created.trigger["to"]))
+    created = state.created
+    if server.following is not None:
+        server.following.hold(service, created.run, by)
+        return
+    server.restore(state.graph.plan, Path(created.directory), created.run)
+    server.catalog.refresh()
+
+
+class Restoring:
+    """Waits for the rollbacks whose flow is to come back."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="restoring", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._end.wait(LOOK_S):
+            try:
+                self.look()
+            except StateError as error:
+                log.error("a flow could not be brought back: %s", error.message)
+        self.server.services.leave()
+
+    def look(self) -> None:
+        """Bring back the flows whose rollback has ended well; forget those whose has not."""
+        service = self.server.services.here()
+        for run, body in service.journal.notes(WITH_FLOW).items():
+            summary = service.summary(run)
+            if not summary.concluded:
+                continue
+            service.journal.delete_note(WITH_FLOW, run)
+            if summary.status == "success":
+                restore_flow(self.server, str(body["to"]), str(body["by"]))
