@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Trigger,
         define_filter,
     )
+    from rflow.plugins.signing import SigningError, message_id, signed
     from rflow.plugins.types import CONTRACT_VERSION, Json, RetrySpec
 
 _HOMES = {
@@ -69,6 +70,7 @@ _HOMES = {
         "Trigger",
         "define_filter",
     ),
+    "signing": ("SigningError", "message_id", "signed"),
     "types": ("CONTRACT_VERSION", "Json", "RetrySpec"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -94,11 +96,14 @@ __all__ = [
     "RetrySpec",
     "Secret",
     "SecretSource",
+    "SigningError",
     "TakesSecret",
     "Trigger",
     "Trusted",
     "Untrusted",
     "define_filter",
+    "message_id",
+    "signed",
 ]
 
 

@@ -8,7 +8,7 @@ import types
 from typing import Any
 
 from rflow import plugins
-from rflow.plugins import conformance, context, hookspecs, markers, node
+from rflow.plugins import conformance, context, hookspecs, markers, node, signing
 from rflow.plugins import types as specs
 
 from generators.markdown import constants, fence, paragraphs, signature
@@ -47,6 +47,10 @@ def page() -> str:
     parts += ["## Values\n\n"]
     for cls in (context.NodeError, context.Completed, context.Effect, specs.RetrySpec):
         parts += _class(cls)
+    parts += ["## Signed messages\n\n"]
+    for function in (signing.message_id, signing.signed):
+        parts += _function(function.__name__, function, "###")
+    parts += _class(signing.SigningError)
     parts += ["## Conformance kit\n\n", *_class(conformance.Example)]
     parts += _function("check_plugin", conformance.check_plugin, "###")
     missing = set(plugins.__all__) - set("".join(parts).replace("`", " ").split())

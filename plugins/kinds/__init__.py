@@ -24,7 +24,11 @@ from rflow.plugins.kinds.deploy_directory import Directory
 from rflow.plugins.kinds.file import Write
 from rflow.plugins.kinds.flow import Run
 from rflow.plugins.kinds.git import Checkout
-from rflow.plugins.kinds.http import Check, Webhook
+from rflow.plugins.kinds.http import Check
+from rflow.plugins.kinds.message import Webhook
+from rflow.plugins.kinds.message_chats import Discord, Slack, Teams
+from rflow.plugins.kinds.message_email import Email
+from rflow.plugins.kinds.message_pull_request import PullRequest
 from rflow.plugins.kinds.promote import Promote
 from rflow.plugins.kinds.sh import Sh
 from rflow.plugins.kinds.triggers import TRIGGERS
@@ -44,6 +48,11 @@ def rflow_node_types() -> Sequence[type[Node]]:
         Until,
         Write,
         Webhook,
+        Slack,
+        Teams,
+        Discord,
+        Email,
+        PullRequest,
         Run,
         Backup,
         Restore,

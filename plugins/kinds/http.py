@@ -1,4 +1,5 @@
-"""`http.check` and `message.webhook`, and the probe that deployments share with the check."""
+"""`http.check`, the probe that deployments share with it, and what all kinds that ask over HTTP
+share."""
 
 from __future__ import annotations
 
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
-_TRY_S = 10.0
+TRY_S = 10.0
 _LARGEST = 1_000_000
-_RETRY = (408, 425, 429)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Probe:
         while True:
             tries += 1
             began = time.monotonic()
-            status, wrong = await self._ask(max(min(_TRY_S, end - began), 1.0))
+            status, wrong = await self._ask(max(min(TRY_S, end - began), 1.0))
             now = time.monotonic()
             if not wrong:
                 return status, now - began
             if now + delay > end:
                 often = f" in {tries} tries" if tries > 1 else ""
-                raise NodeError(f"{_shown(self.url)} {wrong}{often}")
+                raise NodeError(f"{shown(self.url)} {wrong}{often}")
             if wrong != told:
-                log(f"{_shown(self.url)} {wrong}; trying again")
+                log(f"{shown(self.url)} {wrong}; trying again")
                 told = wrong
             await sleep(delay)
             delay = min(delay * 2, 2.0)
@@ -61,7 +61,7 @@ class Probe:
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                _client(self.url, timeout_s) as client,
+                client_for(self.url, timeout_s) as client,
                 client.stream(self.method, self.url, headers=self.headers) as answer,
             ):
                 status = answer.status_code
@@ -71,7 +71,7 @@ class Probe:
                     return status, f"answered {status} without the text {self.contains!r}"
                 return status, ""
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-            raise NodeError(f"{_shown(self.url)} is no address: {error}", retry=False) from None
+            raise NodeError(f"{shown(self.url)} is no address: {error}", retry=False) from None
         except (httpx.TimeoutException, TimeoutError):
             return 0, f"did not answer within {timeout_s:.0f} s"
         except httpx.HTTPError as error:
@@ -101,62 +101,11 @@ class Check(Node, kind="http.check"):
     async def run(self, ctx: Context) -> Outputs:
         probe = Probe(self.url, self.expect, self.contains, self.method, self.headers)
         status, took = await unless_ended(ctx, probe.until(self.within, ctx.log))
-        ctx.log(f"{_shown(self.url)} answered {status}")
+        ctx.log(f"{shown(self.url)} answered {status}")
         return self.Outputs(status, round(took, 3))
 
 
-@dataclass(frozen=True)
-class Webhook(Node, kind="message.webhook"):
-    """Send a message to a web address: a POST of JSON, `{"text": …}` as chats take it.
-
-    It carries an `Idempotency-Key`, the same when it is sent again after a crash.
-    """
-
-    url: Annotated[str, TakesSecret, Trusted, Doc("The address.")]
-    text: Annotated[str | None, Doc("The message.")] = None
-    body: Annotated[
-        dict[str, Any] | None, Doc("Further fields of the JSON, or all where there is no text.")
-    ] = None
-    headers: Annotated[dict[str, str], TakesSecret, Doc("Further headers.")] = field(
-        default_factory=dict
-    )
-
-    @dataclass(frozen=True)
-    class Outputs:
-        status: Annotated[int, Doc("The status it was answered with.")]
-
-    async def run(self, ctx: Context) -> Outputs:
-        import httpx
-
-        if self.text is None and self.body is None:
-            raise NodeError("there is nothing to send: neither `text` nor `body`", retry=False)
-        text = {} if self.text is None else {"text": self.text}
-        headers = {"Idempotency-Key": ctx.key, "User-Agent": "rflow", **self.headers}
-        try:
-            async with _client(self.url, _TRY_S) as client:
-                content = {**text, **(self.body or {})}
-                sent = client.post(self.url, json=content, headers=headers)
-                answer = await unless_ended(ctx, sent)
-        except (
-            httpx.InvalidURL,
-            httpx.UnsupportedProtocol,
-            httpx.LocalProtocolError,
-            ValueError,
-        ):
-            raise NodeError("`url` is no web address, or a header is none", retry=False) from None
-        except httpx.HTTPError as error:
-            raise NodeError(
-                f"{_shown(self.url)} cannot be reached: {type(error).__name__}"
-            ) from None
-        status = answer.status_code
-        if not 200 <= status < 300:
-            again = status >= 500 or status in _RETRY
-            raise NodeError(f"{_shown(self.url)} answered {status}", retry=again)
-        ctx.log(f"{_shown(self.url)} took the message")
-        return self.Outputs(status)
-
-
-def _client(url: str, timeout_s: float) -> httpx.AsyncClient:
+def client_for(url: str, timeout_s: float) -> httpx.AsyncClient:
     """A client for one address. What runs on this machine is never asked through a proxy, and
     certificates, which take a while to load, are loaded only where they are looked at."""
     import httpx
@@ -193,7 +142,7 @@ async def _read(answer: Any) -> str:
         return content[:_LARGEST].decode("utf-8", "replace")
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """The address as far as it is no secret: without user, path and query."""
     try:
         parts = urlsplit(url)

@@ -17,8 +17,14 @@ from rflow.plugins.kinds.deploy_command import Command
 from rflow.plugins.kinds.file import Write
 from rflow.plugins.kinds.flow import Run
 from rflow.plugins.kinds.http import Check
+from rflow.plugins.kinds.message import Webhook
+from rflow.plugins.kinds.message_chats import Discord, Slack, Teams
+from rflow.plugins.kinds.message_email import Email
+from rflow.plugins.kinds.message_pull_request import PullRequest
 from rflow.plugins.kinds.sh import Sh
 from rflow.plugins.kinds.wait import Until
+
+NOBODY = "http://127.0.0.1:1"
 
 
 def deployed(folder: Path) -> str | None:
@@ -48,7 +54,13 @@ def test_rflows_own_kinds_conform() -> None:
             prepare=lambda folder: (folder / "deployed").write_text("v1"),
             world=deployed,
         ),
-        Example(Check("http://127.0.0.1:1"), fails="cannot be reached"),
+        Example(Check(NOBODY), fails="cannot be reached"),
+        Example(Webhook(NOBODY, "x"), fails="cannot be reached"),
+        Example(Slack(NOBODY, "x"), fails="cannot be reached"),
+        Example(Teams(NOBODY, "x"), fails="cannot be reached"),
+        Example(Discord(NOBODY, "x"), fails="cannot be reached"),
+        Example(Email(["a@b.example"], "c@d.example", "x", "y", "127.0.0.1", 1), fails="reached"),
+        Example(PullRequest("/srv/git", None, "x", "t")),
         Example(Until(delay=60.0)),
         Example(Run("smoke")),
     )

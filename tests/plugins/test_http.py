@@ -1,13 +1,12 @@
-"""`http.check` and `message.webhook`, against a real server."""
+"""`http.check`, against a real server."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from rflow.plugins import NodeError
-from rflow.plugins.kinds.http import Check, Webhook
+from rflow.plugins.kinds.http import Check
 from rflow.plugins.local_context import LocalContext, run_node
 
 
@@ -60,50 +59,8 @@ def test_other_methods_and_states(ctx: LocalContext, server: Any) -> None:
     assert server.requests[0][0] == "HEAD"
 
 
-def test_a_message(ctx: LocalContext, server: Any) -> None:
-    server.answers = [(204, "")]
-    found = run_node(Webhook(f"{server.url}/hook/token", "released ü", {"channel": "ops"}), ctx)
-    assert found.status == 204
-    method, path, headers, body = server.requests[0]
-    assert (method, path) == ("POST", "/hook/token")
-    assert headers["content-type"] == "application/json"
-    assert headers["idempotency-key"] == ctx.key
-    assert json.loads(body) == {"text": "released ü", "channel": "ops"}
-
-
-@pytest.mark.parametrize(
-    ("status", "again"),
-    [(400, 0), (404, 0), (301, 0), (408, 1), (429, 1), (500, 1), (503, 1)],
-)
-def test_which_answers_are_worth_another_try(
-    ctx: LocalContext, server: Any, status: int, again: int
-) -> None:
-    server.answers = [(status, "")]
-    with pytest.raises(NodeError, match=f"answered {status}") as caught:
-        run_node(Webhook(f"{server.url}/hook/hidden-token", "x"), ctx)
-    assert caught.value.retry is bool(again)
-    assert "hidden-token" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [("http://127.0.0.1:1/hidden", "cannot be reached"), ("hidden", "no web address")],
-)
-def test_the_address_is_never_told(ctx: LocalContext, url: str, message: str) -> None:
-    with pytest.raises(NodeError, match=message) as caught:
-        run_node(Webhook(url, "x"), ctx)
-    assert "hidden" not in str(caught.value)
-    assert "hidden" not in " ".join(ctx.lines)
-
-
 def test_this_machine_is_not_asked_through_a_proxy(
     ctx: LocalContext, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert run_node(Check(server.url), ctx).status == 200
-
-
-def test_nothing_to_send(ctx: LocalContext, server: Any) -> None:
-    with pytest.raises(NodeError, match="nothing to send"):
-        run_node(Webhook(server.url), ctx)
-    assert not server.requests
