@@ -81,6 +81,7 @@ def show(asked: Asked) -> None:
         say(wrap(said, app().width, " " * 15))
     parts: list[tuple[str, dict[str, Json]]] = [
         ("arguments", asked.args),
+        ("others", asked.other_args),
         ("values", asked.values),
         ("set", _flat(asked.overrides)),
     ]

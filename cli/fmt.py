@@ -26,7 +26,7 @@ rflow fmt - < release.rflow      standard input to standard output
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print the difference.")
 def fmt(files: tuple[str, ...], check: bool, diff: bool) -> int:
-    """Put flows into the one form. It has no options, and keeps every comment.
+    """Put flows into the one form: there is nothing to choose, and every comment is kept.
 
     A file that cannot be parsed is left as it is, and so are files that need no change.
     """

@@ -57,6 +57,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Serve them": {
         "serve": Entry("serve:serve", "Serve flows: triggers, an API, pages."),
+        "trigger": Entry("trigger:trigger", "Say what triggers would do, and why."),
     },
     "Take them back": {
         "stages": Entry("stages:stages", "Show what is deployed on each stage."),
@@ -86,6 +87,31 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
 }
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+MEANT = {
+    "abort": "cancel",
+    "apply": "run",
+    "continue": "resume",
+    "deploy": "run",
+    "describe": "show",
+    "format": "fmt",
+    "history": "runs",
+    "inspect": "show",
+    "kill": "cancel",
+    "lint": "check",
+    "list": "runs",
+    "ls": "runs",
+    "new": "init",
+    "plan": "compile",
+    "ps": "runs",
+    "server": "serve",
+    "start": "run",
+    "stop": "cancel",
+    "tail": "logs",
+    "undo": "rollback",
+    "validate": "check",
+}
+"""What other tools call it."""
 
 COMPLETE_VARIABLE = "_RFLOW_COMPLETE"
 
@@ -122,8 +148,10 @@ class Commands(click.Group):
         name = args[0]
         if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        near = _closest(name, list(COMMANDS))
+        near = MEANT.get(name) or _closest(name, list(COMMANDS))
         step = f"did you mean `rflow {near}`?" if near else "`rflow --help` lists the commands"
+        if name == "status":
+            step = "`rflow runs` lists the runs, `rflow show RUN` shows how one goes"
         if name.endswith(".rflow"):
             step = f"to run it: `rflow run {name}`"
         raise Failure(f"there is no command `{name}`", help=step, exit_code=USAGE)

@@ -46,6 +46,7 @@ def resume(
     can tell whether it took effect waits for --redo, --done or --fail.
     """
     from rflow.cli import following
+    from rflow.runner.refusals import after_end
 
     service = open_state(state)
     id_ = find_run(service, run, concluded=False)
@@ -61,7 +62,7 @@ def resume(
     if found.concluded:
         raise Failure(
             f"run {id_} has ended: {found.status}",
-            help=f"`rflow retry {id_}` runs what failed again",
+            help=after_end(id_, found.status),
         )
     driver = service.journal.claimed(id_)
     if named and driver is not None:

@@ -147,7 +147,7 @@ def _show_node(shared: App, service: Service, run: str, record: NodeRecord) -> N
     head = f"{sign(view.status, pen)} {pen.bold(clean(view.id))}: {word(view.status, pen)}"
     say(wrap(f"{head}  {pen.dim(f'{view.kind} · {record.place}')}", shared.width, "  "))
     if view.waits:
-        say(f"  waits {clean(view.waits)}")
+        say(wrap(f"  waits {clean(view.waits)}", shared.width, "    "))
     if view.answer:
         say(f"  {pen.cyan(answer_of(view.answer, run))}")
     if why := narration.reason(view.reason):

@@ -68,7 +68,9 @@ def _show(found: Verdict) -> None:
         facts.append(("artifacts", f"{found.artifacts} as they were"))
     facts += [("missing", f"{digest} is not in the store any more") for digest in found.missing]
     for name, text in facts:
-        say(f"  {pen.dim(f'{name:9}')}  {text}")  # digests are not cut in two
+        # A digest stands whole in one line, to be copied.
+        digest = text.startswith("sha256:") and len(text) + 13 > width
+        say(f"  {pen.dim(name)}\n{text}" if digest else f"  {pen.dim(f'{name:9}')}  {text}")
 
 
 def _compared(found: Verdict) -> str:

@@ -6,12 +6,14 @@ This module owns that each is of the type of its name, and stands once.
 from __future__ import annotations
 
 from rflow.compiler.checks.declarations import plain
+from rflow.compiler.checks.expression_codes import WRONG_TYPE
 from rflow.compiler.checks.report import Report, listed
 from rflow.compiler.expr import Expr
 from rflow.compiler.lower import Lowering
 from rflow.compiler.testing_codes import NO_DECISION, NO_SUCH, TOLD_TWICE
 from rflow.compiler.testing_expectations import written
-from rflow.compiler.types import Type
+from rflow.compiler.types import ARTIFACT, List, Map, Optional, Type
+from rflow.compiler.values import DIGEST
 from rflow.dsl import ast
 
 
@@ -48,9 +50,27 @@ class Values:
             if type_ is None:
                 continue
             lowered = self.lowering.value(item.value, written(type_), f"the {what} `{name}`")
-            if lowered is not None:
+            if lowered is not None and self._artifacts(item, type_):
                 found[name] = lowered[0]
         return found
+
+    def _artifacts(self, item: ast.Input, type_: Type) -> bool:
+        """Whether no artifact among the values is half a digest: any other name stands for one."""
+        while isinstance(type_, Optional | List | Map):
+            type_ = type_.item
+        if type_ != ARTIFACT:
+            return True
+        for part in ast.walk(item.value):
+            text = plain(part) if isinstance(part, ast.Str) else None
+            if text is not None and text.startswith("sha256:") and not DIGEST.fullmatch(text):
+                self.report.error(
+                    WRONG_TYPE,
+                    part.span,  # type: ignore[attr-defined]
+                    "this is no digest: `sha256:` and 64 hexadecimal digits",
+                    help="in a test any name will do: `shop-1`",
+                )
+                return False
+        return True
 
     def twice(self, message: str, span: ast.Span, first: ast.Span) -> None:
         label = self.report.label(first, "the first")

@@ -28,7 +28,7 @@ from rflow.plugins.types import (
     Union,
 )
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _INT = re.compile(r"[+-]?[0-9]{1,19}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
@@ -119,7 +119,7 @@ def _is_scalar(value: Json, name: str) -> bool:
         case "bool":
             return isinstance(value, bool)
         case "artifact":
-            return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+            return isinstance(value, str) and DIGEST.fullmatch(value) is not None
         case _:
             return value is not None
 
@@ -214,7 +214,7 @@ def _read_scalar(text: str, name: str) -> Json:
         return text == "true"
     if name == "duration":
         return read_duration(text)
-    if name == "artifact" and _DIGEST.fullmatch(text):
+    if name == "artifact" and DIGEST.fullmatch(text):
         return text
     raise ValueError(f"{shown(text)} is not {_WANTED[name]}")
 

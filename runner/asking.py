@@ -140,7 +140,7 @@ class Asking(Looking):
             raise StateError(
                 refusals.ENDED,
                 f"run {run} has ended: {summary.status}",
-                f"`rflow retry {run}` goes on from what failed; `rflow rerun {run}` starts anew",
+                refusals.after_end(run, summary.status),
             )
 
     # -- again ---------------------------------------------------------------------------------

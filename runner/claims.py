@@ -69,7 +69,7 @@ def claim(path: Path) -> FileClaim | None:
 def claimed(path: Path) -> int | None:
     """The process that has the claim, None if nobody has; 0 if its number is not known."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:

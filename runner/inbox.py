@@ -31,7 +31,8 @@ class Behind:
 class Asked:
     """A gate that waits. `by` are groups and names as the flow has them, `people` all who may
     (empty: anyone); `changes` is the difference to what was asked before ({} the first time):
-    name → [before, now], or None where a node itself is another."""
+    name → [before, now], or None where a node itself is another. `other_args` are the arguments of
+    the run that only nodes before the gate read, or none: the decision is not bound to them."""
 
     run: RunSummary
     gate: str
@@ -48,6 +49,7 @@ class Asked:
     otherwise: str
     behind: list[Behind]
     args: dict[str, Json]
+    other_args: dict[str, Json]
     values: dict[str, Json]
     overrides: dict[str, Json]
     secrets: list[str]
@@ -78,6 +80,7 @@ def asked(service: Asking, run: str, gate: str) -> Asked:
         if isinstance(record.event, ev.ApprovalAsked) and record.event.node == gate
     )
     binds = event.binds
+    args = _map(binds.get("args"))
     return Asked(
         service.summary(run),
         gate,
@@ -93,7 +96,8 @@ def asked(service: Asking, run: str, gate: str) -> Asked:
         event.due,
         approval.otherwise,
         _behind(state, set(approval.slice)),
-        _map(binds.get("args")),
+        args,
+        {name: given for name, given in state.created.args.items() if name not in args},
         _map(binds.get("values")),
         _map(binds.get("overrides")),
         [str(name) for name in _list(binds.get("secrets"))],

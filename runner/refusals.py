@@ -184,3 +184,9 @@ class Refused(StateError):
         self.problems = tuple(problems)
         first = self.problems[0]
         super().__init__(first.problem, first.message, first.help)
+
+
+def after_end(run: str, status: str) -> str:
+    """What can be done with a run that has ended."""
+    anew = f"`rflow rerun {run}` starts one like it"
+    return anew if status == "success" else f"`rflow retry {run}` goes on from what failed; {anew}"

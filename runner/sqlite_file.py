@@ -107,10 +107,13 @@ CREATE TABLE settings (
 
 
 def open_database(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-    """Open the file, made where there is none, and check that it is ours to write."""
+    """Open the file, made where there is none, and check that it is ours. One that this user may
+    not write is opened to be looked at."""
     if not path.exists():
         _make(path)
     with Guarded(path):
+        if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            return _open_to_look(path, busy_timeout_s)
         db = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
         try:
             _check(db, path)
@@ -119,6 +122,20 @@ def open_database(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
         except BaseException:
             db.close()
             raise
+    return db
+
+
+def _open_to_look(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    """Open the file without writing. Where there is no log beside it (a copy of a state that
+    nobody used), nothing can change it: SQLite, which could make no log either, is told so."""
+    used = any(Path(f"{path}{ending}").exists() for ending in ("-wal", "-shm"))
+    uri = f"{path.absolute().as_uri()}?mode=ro{'' if used else '&immutable=1'}"
+    db = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None)
+    try:
+        _check(db, path)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

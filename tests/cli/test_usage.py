@@ -53,6 +53,8 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
     ("argv", "message"),
     [
         (["chek"], "error: there is no command `chek`\n  help: did you mean `rflow check`?\n"),
+        (["plan"], "error: there is no command `plan`\n  help: did you mean `rflow compile`?\n"),
+        (["status"], "error: there is no command `status`\n  help: `rflow runs` lists the runs"),
         (
             ["release.rflow"],
             "error: there is no command `release.rflow`\n"

@@ -254,6 +254,38 @@ def test_a_file_that_may_not_be_written(public: Path, folder: int, file: int) ->
     assert done.stdout.startswith("RF905 "), done.stderr
 
 
+LOOK = """
+import os, sys
+from pathlib import Path
+from rflow.runner.sqlite import SqliteJournal
+from rflow.runner.state_dir import StateDir
+import sqlite3, fcntl
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+journal = SqliteJournal(StateDir(Path(sys.argv[1])))
+print(len(journal.runs()), len(journal.read("r1")), journal.claimed("r1"))
+"""
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_what_may_not_be_written_can_be_looked_at(public: Path, in_use: bool) -> None:
+    """A copy that nobody uses, and the state that another user's process has open."""
+    state = StateDir(public / ".rflow").make()
+    journal = SqliteJournal(state)
+    journal.create(summary(), [STARTED], 1.0)
+    if not in_use:
+        journal.close()
+    for path in (state.root, *state.root.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    argv = [sys.executable, "-c", LOOK, str(state.root)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    state.root.chmod(0o700)
+    if in_use:
+        journal.close()
+    assert done.stdout == "1 1 None\n", done.stderr
+
+
 def test_read_only_is_told_whoever_asks(state: StateDir) -> None:
     """As root no mode keeps anybody out; a database opened read-only says the same."""
     journal = SqliteJournal(state)
