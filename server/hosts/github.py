@@ -47,6 +47,8 @@ def event_name(headers: Headers, payload: dict[str, Any]) -> str:
     """What the message is about; without headers, what it looks like."""
     if name := headers.get("x-github-event"):
         return name
+    if "zen" in payload:
+        return "ping"
     if "check_suite" in payload:
         return "check_suite"
     if "pull_request" in payload:
