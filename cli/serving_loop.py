@@ -8,8 +8,10 @@ import socket
 import uvicorn
 from rflow.cli.command import note, say
 from rflow.cli.failure import Failure
+from rflow.cli.target import person
 from rflow.server.app import create_app
 from rflow.server.core import Server
+from rflow.server.tokens import any_stands, sign_in_code
 
 KEEP_ALIVE_S = 20
 GRACE_S = 5
@@ -32,19 +34,36 @@ def serve(server: Server) -> int:
     flows = server.catalog.flows()
     say(f"rflow serves {len(flows)} flow{'' if len(flows) == 1 else 's'} at {config.url}")
     note(f"  state: {server.state.root}")
-    running = uvicorn.Server(
-        uvicorn.Config(
-            create_app(server),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACE_S,
-            proxy_headers=bool(config.trusted_proxies),
-            forwarded_allow_ips=list(config.trusted_proxies),
-            h11_max_incomplete_event_size=64 * 1024,
-        )
-    )
+    if not any_stands(server.store):
+        code = sign_in_code(server.store, person(None))
+        note("  no token was made yet; sign in as admin, once, within 15 minutes:")
+        note(f"  {config.url}/sign-in?code={code}")
     with listening:
-        running.run([listening])
+        Loop(server).run([listening])
     return 0
+
+
+class Loop(uvicorn.Server):
+    """The event loop with the server's application; who listens is let go before it ends."""
+
+    def __init__(self, server: Server) -> None:
+        self._app, config = create_app(server), server.config
+        super().__init__(
+            uvicorn.Config(
+                self._app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=GRACE_S,
+                proxy_headers=bool(config.trusted_proxies),
+                forwarded_allow_ips=list(config.trusted_proxies),
+                h11_max_incomplete_event_size=64 * 1024,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: no stream holds it up."""
+        self._app.state.news.end()
+        await super().shutdown(sockets)

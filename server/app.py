@@ -20,6 +20,7 @@ from rflow.server import (
     routes_stages,
 )
 from rflow.server.core import Server
+from rflow.server.limits import Limits
 from rflow.server.news import News
 from rflow.server.reach import of
 from rflow.server.restoring import Restoring
@@ -52,6 +53,8 @@ def create_app(server: Server) -> FastAPI:
     app.state.news = News(server)
     server.workers += [Restoring(server), app.state.news]
     problems.install(app)
+    app.add_middleware(Limits, server=server)
     for routes in API:
         app.include_router(routes.router)
+    pages.install(app)
     return app

@@ -6,6 +6,7 @@ one has a `code`; those of the runner keep theirs (RF9xx).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from rflow.server import refusals as ours
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger("rflow.server")
 _NOT_THERE = {
     refusals.NO_RUN.id,
     refusals.NO_NODE.id,
@@ -104,3 +106,8 @@ def install(app: FastAPI) -> None:
             for found in error.errors()
         ]
         return Answer(422, "the request is not as described", errors=told).response()
+
+    @app.exception_handler(Exception)
+    def _fault(request: Request, error: Exception) -> JSONResponse:
+        log.exception("a fault of rflow's own", exc_info=error)
+        return Answer(500, "something went wrong in rflow itself").response()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rflow.runner.journal import RunSummary
 from rflow.runner.logs import Line
 from rflow.server.answers import shape
@@ -21,10 +22,32 @@ Status = Literal["pending", "running", "waiting", "success", "failed", "cancelle
 LIMIT_MAX = 500
 
 
+def _is_plain(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" not in value and value == value.encode("utf-8", "replace").decode()
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(_is_plain(name) and _is_plain(of) for name, of in value.items())
+        case list():
+            return all(map(_is_plain, value))
+        case _:
+            return True
+
+
 class Wanted(BaseModel):
-    """What every body keeps to: nothing that is not described."""
+    """What every body keeps to: nothing that is not described, and nothing that the journal
+    cannot hold."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_kept(cls, given: Any) -> Any:
+        if not _is_plain(given):
+            raise ValueError("no NUL, no half of a surrogate pair and no NaN can stand here")
+        return given
 
 
 Summary = shape(RunSummary)

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-import uvicorn
 from rflow.cli.serving import compile_file, restore
+from rflow.cli.serving_loop import Loop
 from rflow.cli.target import compile_again
 from rflow.plugins.host import Host
 from rflow.runner.service import Service
-from rflow.server.app import create_app
 from rflow.server.config import Config
 from rflow.server.core import Server
 from rflow.server.following import Followed
@@ -109,14 +108,12 @@ def served(place: Place) -> Iterator[Callable[..., Server]]:
 @pytest.fixture
 def listening(place: Place) -> Iterator[Callable[..., tuple[Server, str]]]:
     """Serves the place over a real socket; the server and its address."""
-    running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
+    running: list[tuple[Loop, threading.Thread, socket.socket]] = []
 
     def start(config: Config | None = None) -> tuple[Server, str]:
         server = place.open(config)
         sock = socket.create_server(("127.0.0.1", 0))
-        loop = uvicorn.Server(
-            uvicorn.Config(create_app(server), log_config=None, access_log=False, ws="none")
-        )
+        loop = Loop(server)
         thread = threading.Thread(target=loop.run, args=([sock],))
         thread.start()
         running.append((loop, thread, sock))
