@@ -56,5 +56,4 @@ def create_app(server: Server) -> FastAPI:
     app.add_middleware(Limits, server=server)
     for routes in API:
         app.include_router(routes.router)
-    pages.install(app)
     return app

@@ -1,4 +1,4 @@
-"""Hostile requests: too large, of another type, for another host, with tricks in path and headers."""
+"""Hostile requests: too large, of another type, for another host, with tricks in headers."""
 
 from __future__ import annotations
 
