@@ -41,8 +41,9 @@ def reason(why: ev.Reason) -> str:
 def line(record: Record, run: str) -> tuple[str, str] | None:
     """The node that a record is about ("" for the run) and what it says; None for nothing."""
     event = record.event
-    said = _of_run(event, run) or _of_node(event, run)
-    return (getattr(event, "node", ""), said) if said else None
+    node: str = getattr(event, "node", "")
+    said = _of_node(event, run) if node else _of_run(event, run)
+    return (node, said) if said else None
 
 
 def _of_run(event: ev.Event, run: str) -> str:

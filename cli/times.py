@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -55,7 +56,7 @@ def day_time(at: float) -> str:
 
 def clock(at: float) -> str:
     """Local time of day: `14:05:09`."""
-    return datetime.datetime.fromtimestamp(at).strftime("%H:%M:%S")
+    return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def iso(at: float | None) -> str | None:

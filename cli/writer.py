@@ -6,6 +6,9 @@ import sys
 import threading
 from queue import Empty, SimpleQueue
 
+GATHER_S = 0.02
+"""A line is written at most so late."""
+
 
 class Writer:
     """Writes lines in the order given. When nobody reads any more, they are dropped."""
@@ -13,6 +16,7 @@ class Writer:
     def __init__(self) -> None:
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._out = sys.stdout
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
@@ -22,6 +26,7 @@ class Writer:
 
     def end(self) -> None:
         """Wait until all is written."""
+        self._ending.set()
         self._lines.put(None)
         self._thread.join()
 
@@ -29,6 +34,8 @@ class Writer:
         closed = ended = False
         while not ended:
             batch = [self._lines.get()]
+            # Lines come in crowds; to be woken for each would take longer than to write it.
+            self._ending.wait(GATHER_S)
             while True:
                 try:
                     batch.append(self._lines.get_nowait())

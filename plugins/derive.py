@@ -8,6 +8,7 @@ module never imports a plugin and never runs one's code beyond default factories
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 import types
@@ -138,18 +139,27 @@ def filter_spec(made: Filter, plugin: str = "", version: str = "") -> FilterSpec
 
 def build(cls: type[Any], inputs: Mapping[str, Json]) -> Any:
     """The author's object for these inputs; a missing one takes its default, or None."""
+    known: Any = cls
+    fields, taken = _built_from(known), 0
     given: dict[str, Json] = {}
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        if not field.init:
-            continue
-        name = public_name(field.name)
+    for field, name, needed in fields:
         if name in inputs:
-            given[field.name] = inputs[name]
-        elif not _has_default(field):
-            given[field.name] = None
-    if unknown := sorted(set(inputs) - {public_name(name) for name in given}):
+            given[field] = inputs[name]
+            taken += 1
+        elif needed:
+            given[field] = None
+    if taken < len(inputs):
+        unknown = sorted(set(inputs) - {name for _, name, _ in fields})
         raise PluginError(f"{cls.__qualname__} has no field `{unknown[0]}`")
     return cls(**given)
+
+
+@functools.lru_cache(maxsize=512)
+def _built_from(cls: type[Any]) -> tuple[tuple[str, str, bool], ...]:
+    """What an object of the class is built from: field, its name in flows, whether it must be
+    given."""
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return tuple((f.name, public_name(f.name), not _has_default(f)) for f in fields if f.init)
 
 
 def outputs_json(outputs: Any) -> dict[str, Json]:

@@ -17,13 +17,15 @@ This module owns the form of the chain and of heads; it must never read a journa
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
+
+from rflow.runner.json_writer import writer
 
 START = ""
 """What stands for the head before the first event."""
 
+_written = writer(ensure_ascii=True, separators=(", ", ": "))
 _HEAD = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
@@ -54,7 +56,7 @@ def link(
     body: bytes,
 ) -> str:
     """The head of an event."""
-    header = json.dumps([before, run, number, at, kind, version, node, attempt])
+    header = _written([before, run, number, at, kind, version, node, attempt])
     return hashlib.sha256(b"%b\n%b" % (header.encode(), body)).hexdigest()
 
 

@@ -40,7 +40,7 @@ from rflow.runner.state import RunState
 from rflow.runner.step import Step
 
 POLL_S = 0.1
-"""How often a driver that only waits looks whether another process asked something of it."""
+"""How often a driver looks whether another process asked something of it."""
 
 
 class Clock(Protocol):
@@ -82,6 +82,7 @@ class Driver:
         self._again: dict[str, Reason] = {}
         self._recovering: set[str] = set()
         self._version = -1
+        self._looked_at = 0.0
         self._status = ""
         self._uses_locks = any(node.lock is not None for node in self.state.graph.plan.nodes)
 
@@ -105,7 +106,7 @@ class Driver:
         """Take the news there is, waiting for some if `wait`. Whether anything came of it."""
         messages = self._receive(wait)
         due = self._due()
-        changed = self._changed()
+        changed = self._changed(bool(messages or due))
         if not (messages or due or changed or self.cancel_wanted or self._again):
             return False
         facts = self.journal.facts(self.run) if changed else []
@@ -138,7 +139,12 @@ class Driver:
             message = self.dispatcher.next(0.0) if len(messages) < 256 else None
         return messages
 
-    def _changed(self) -> bool:
+    def _changed(self, busy: bool) -> bool:
+        """Whether others have written. While there is much else to do, looked at now and then."""
+        now = self.clock.now()
+        if busy and 0 <= now - self._looked_at < POLL_S:
+            return False
+        self._looked_at = now
         version = self.journal.version()
         changed = version != self._version
         self._version = version
@@ -200,10 +206,7 @@ class Driver:
 
     def _new_step(self) -> Step:
         locks: dict[str, Lock] = {}
-        if (
-            any(node.lock is not None for node in self.state.graph.plan.nodes[:1])
-            or self._uses_locks
-        ):
+        if self._uses_locks:
             locks = {lock.name: lock for lock in self.journal.locks()}
         return Step(
             self.state,
@@ -244,6 +247,8 @@ class Driver:
                 return
             del step.again[id]
             outcomes.go_on(step, id, reason)
+            if step.state.node(id).reason.code in begin.HOLDS:
+                self._held.add(id)
 
     def _do(self, step: Step, wish: object) -> None:
         match wish:

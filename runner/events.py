@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rflow.compiler.plan import Json
+from rflow.runner.json_writer import writer
 
 EVENT_VERSION = 1
 
@@ -165,13 +166,18 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class Intended:
-    """The attempt is about to change `resource` from `before` to `after`."""
+    """The attempt is about to change `resource` from `before` to `after`.
+
+    `anew`: another run has changed it since the node last did, so that `before` is what an undo
+    goes back to; else that is the value before the node's first attempt.
+    """
 
     node: str
     attempt: int
     resource: str
     before: Json
     after: Json
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,9 +376,7 @@ _REASONED = {cls for cls, names in _FIELDS.items() if "reason" in names}
 _TUPLES = {RetryRequested: "nodes", RunEnded: "warnings"}
 
 
-_written = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+_written = writer(ensure_ascii=False, separators=(",", ":"))
 
 
 def encode(event: Event) -> str:

@@ -28,6 +28,7 @@ from rflow.plugins.types import Json
 from rflow.runner.chain import Stored
 from rflow.runner.events import (
     AttemptFailed,
+    AttemptStarted,
     AttemptSucceeded,
     Event,
     Intended,
@@ -119,7 +120,8 @@ class Change:
     """A line of the ledger of effects: what a node of a run changed, or was about to.
 
     `state` is `open` from the intent until the node has ended well (a change in doubt, if the
-    run is over), then `done`; `undone` once the run has taken it back. `seq` orders all changes
+    run is over), then `done`; `open` again while an undo has begun and not ended well, `undone`
+    once the run has taken it back. `seq` orders all changes
     of the state folder. `stage` is the run's.
     """
 
@@ -138,11 +140,12 @@ class Change:
 class Move:
     """What an event changes in the ledger; see `moves`."""
 
-    kind: Literal["intended", "done", "undone", "ended"]
+    kind: Literal["intended", "done", "undoing", "undone", "ended"]
     node: str = ""
     resource: str = ""
     before: Json = None
     after: Json = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +293,10 @@ def moves(events: Iterable[Event]) -> Iterator[Move]:
     for event in events:
         match event:
             case Intended():
-                yield Move("intended", event.node, event.resource, event.before, event.after)
+                said = (event.resource, event.before, event.after, event.anew)
+                yield Move("intended", event.node, *said)
+            case AttemptStarted() if event.node.startswith("undo:"):
+                yield Move("undoing", event.node.removeprefix("undo:"))
             case AttemptSucceeded() if event.node.startswith("undo:"):
                 yield Move("undone", event.node.removeprefix("undo:"))
             case AttemptSucceeded():
@@ -301,11 +307,19 @@ def moves(events: Iterable[Event]) -> Iterator[Move]:
                 pass
 
 
+def outcome_of(event: Event) -> tuple[str, int] | tuple[None, None]:
+    """(node, attempt) of an event that is an attempt's outcome."""
+    if isinstance(event, AttemptSucceeded | AttemptFailed):
+        return event.node, event.attempt
+    return None, None
+
+
 def outcomes(events: Iterable[Event]) -> Iterator[tuple[str, int]]:
     """(node, attempt) of the events that are an attempt's outcome."""
     for event in events:
-        if isinstance(event, AttemptSucceeded | AttemptFailed):
-            yield event.node, event.attempt
+        node, attempt = outcome_of(event)
+        if node is not None and attempt is not None:
+            yield node, attempt
 
 
 def summary_changes(events: Iterable[Event], at: float, status: str | None) -> dict[str, Json]:

@@ -170,6 +170,9 @@ class Logs:
         offset behind them: to follow a log, read on from there. None for no log yet."""
         path = self._state.log(run, node, attempt)
         try:
+            # Most attempts write nothing, and those who follow them ask again and again.
+            if os.stat(path).st_size <= offset:
+                return [], offset
             with open(path, "rb") as file:
                 file.seek(offset)
                 data = file.read(limit)

@@ -27,7 +27,7 @@ from rflow.runner.journal import (
     RunSummary,
     Stale,
     moves,
-    outcomes,
+    outcome_of,
 )
 from rflow.runner.memory_tables import (
     Tables,
@@ -202,7 +202,7 @@ class MemoryJournal:
         found: list[Stored] = []
         head = START
         for record in self.read(run):
-            node, attempt = next(outcomes((record.event,)), (None, None))
+            node, attempt = outcome_of(record.event)
             kind, body = type(record.event).__name__, encode(record.event).encode()
             at, version = float(record.at), EVENT_VERSION
             head = link(head, run, record.number, at, kind, version, node, attempt, body)

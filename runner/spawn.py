@@ -89,18 +89,18 @@ class _Library:
         self, words: list[str], folder: str, env: Mapping[str, str], streams: tuple[int, int, int]
     ) -> int:
         """Start the program; OSError or ValueError if it cannot be started."""
-        path = _bytes(_found(words[0], env))
-        arguments = self._strings([_bytes(word) for word in words])
+        (path,) = _strings([_found(words[0], env)])
         if any(not key or "=" in key for key in env):
             raise ValueError("illegal environment variable name")
-        environment = self._strings([_bytes(f"{key}={value}") for key, value in env.items()])
+        arguments = self._array(_strings(words))
+        environment = self._array(_strings([f"{key}={value}" for key, value in env.items()]))
         number = self._ctypes.c_int()
         actions = self._ctypes.create_string_buffer(self._actions_size)
         self._init(actions)
         try:
             for to, stream in enumerate(streams):
                 self._add_dup(actions, stream, to)
-            self._add_folder(actions, _bytes(folder))
+            self._add_folder(actions, *_strings([folder]))
             failed: int = self._spawn(
                 self._ctypes.byref(number), path, actions, self._attributes, arguments, environment
             )
@@ -110,7 +110,7 @@ class _Library:
             raise OSError(failed, os.strerror(failed))
         return number.value
 
-    def _strings(self, items: list[bytes]) -> Any:
+    def _array(self, items: list[bytes]) -> Any:
         return (self._ctypes.c_char_p * (len(items) + 1))(*items)
 
 
@@ -128,9 +128,12 @@ def _library() -> _Library | None:
         return None
 
 
-def _bytes(text: str) -> bytes:
-    found = os.fsencode(text)
-    if b"\0" in found:
+def _strings(texts: list[str]) -> list[bytes]:
+    """The texts as the C library takes them, encoded in one go."""
+    if not texts:
+        return []
+    found = os.fsencode("\0".join(texts)).split(b"\0")
+    if len(found) != len(texts):
         raise ValueError("embedded null byte")
     return found
 

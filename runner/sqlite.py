@@ -30,7 +30,7 @@ from rflow.runner.journal import (
     Stale,
     TwiceDecided,
     moves,
-    outcomes,
+    outcome_of,
     summary_changes,
 )
 from rflow.runner.sqlite_reading import COLUMNS, SqliteReading, each_output
@@ -120,13 +120,16 @@ class SqliteJournal(SqliteReading):
         records, rows = self._rows(run, expected, events, at)
         columns = summary_changes(events, at, status)
         announced = [*moves(events)]
+        # Nobody has written since if the length is as expected: then neither is the head another.
+        (known, self._last) = (self._last, None)
+        head = known[2] if known is not None and known[:2] == (run, expected) else None
         with self._write() as db:
             if db.execute(_GROW, (expected + len(rows), run, expected)).rowcount == 0:
                 found = db.execute("SELECT length FROM runs WHERE run = ?", (run,)).fetchone()
                 if found is None:
                     raise KeyError(run)
                 raise Stale(run, expected, found[0])
-            self._insert(db, run, expected, rows)
+            head = self._insert(db, run, expected, rows, head)
             for move in announced:
                 _move(db, run, move, at)
             if columns:
@@ -139,6 +142,8 @@ class SqliteJournal(SqliteReading):
                 )
             for lock, node in take:
                 _take(db, lock, run, node, at)
+        if head is not None and not self._admitting:
+            self._last = (run, expected + len(rows), head)
         return records
 
     def _rows(
@@ -149,7 +154,7 @@ class SqliteJournal(SqliteReading):
         number = expected
         for event in events:
             number += 1
-            kind, outcome = type(event).__name__, next(outcomes((event,)), (None, None))
+            kind, outcome = type(event).__name__, outcome_of(event)
             text = encode(event)
             if isinstance(event, AttemptSucceeded) and (
                 len(text) > INLINE_MAX or VALUE_MARK in text
@@ -160,10 +165,15 @@ class SqliteJournal(SqliteReading):
         return records, rows
 
     def _insert(
-        self, db: sqlite3.Connection, run: str, expected: int, rows: list[sqlite_record.Row]
-    ) -> None:
+        self,
+        db: sqlite3.Connection,
+        run: str,
+        expected: int,
+        rows: list[sqlite_record.Row],
+        head: str | None = None,
+    ) -> str | None:
         try:
-            sqlite_record.insert(db, run, expected, rows)
+            return sqlite_record.insert(db, run, expected, rows, head)
         except sqlite3.IntegrityError as error:
             decided: set[tuple[str, int]] = set()
             for _, _, _, _, _, node, attempt, _ in rows:
@@ -221,10 +231,12 @@ def _move(db: sqlite3.Connection, run: str, move: Move, at: float) -> None:
         case "intended":
             before, after = json.dumps(move.before), json.dumps(move.after)
             same = (run, move.node, move.resource)
-            if db.execute(_AGAIN, (after, at, *same)).rowcount == 0:
+            if move.anew or db.execute(_AGAIN, (after, at, *same)).rowcount == 0:
                 db.execute(_INTENDED, (move.resource, run, move.node, before, after, at, run))
         case "done":
             db.execute(_DONE, ("done", run, move.node, "open"))
+        case "undoing":
+            db.execute(_DONE, ("open", run, move.node, "done"))
         case "undone":
             db.execute(_DONE, ("undone", run, move.node, "open"))
             db.execute(_DONE, ("undone", run, move.node, "done"))

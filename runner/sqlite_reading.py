@@ -53,6 +53,8 @@ class SqliteReading:
         self._said = 0
         self._artifacts = ArtifactStore(state.artifacts)
         self._admitting = False
+        self._last: tuple[str, int, str] | None = None
+        """The run last written to through this, its length then, and its last event's head."""
 
     @property
     def path(self) -> Path:

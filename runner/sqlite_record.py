@@ -30,14 +30,18 @@ _STORED = (
 _TYPES = frozenset({f"realtextinteger{outcome}texttext" for outcome in ("nullnull", "textinteger")})
 
 
-def insert(db: sqlite3.Connection, run: str, expected: int, rows: Sequence[Row]) -> None:
-    """Insert events behind the first `expected` of a run, each with its head."""
+def insert(
+    db: sqlite3.Connection, run: str, expected: int, rows: Sequence[Row], head: str | None = None
+) -> str | None:
+    """Insert events behind the first `expected` of a run, each with its head; the last one's.
+    `head` is that of the event before them, None if it is not known."""
     if not rows:
-        return
-    head = START
-    if expected:
-        (found,) = db.execute(_HEAD, (run, expected)).fetchone() or (None,)
-        head = found or START
+        return head
+    if head is None:
+        head = START
+        if expected:
+            (found,) = db.execute(_HEAD, (run, expected)).fetchone() or (None,)
+            head = found or START
     chained: list[tuple[object, ...]] = []
     for row in rows:
         _, number, at, kind, version, node, attempt, body = row
@@ -47,6 +51,7 @@ def insert(db: sqlite3.Connection, run: str, expected: int, rows: Sequence[Row])
         db.execute(_INSERT, chained[0])
     else:
         db.executemany(_INSERT, chained)
+    return head
 
 
 def last_head(db: sqlite3.Connection, run: str) -> str:

@@ -91,7 +91,7 @@ class StateDir:
 
     def log(self, run: str, node: str, attempt: int) -> Path:
         """The log of an attempt."""
-        return self.run(run) / "logs" / f"{file_name(node)}.{attempt}.log"
+        return Path(f"{self.root}/runs/{file_name(run)}/logs/{file_name(node)}.{attempt}.log")
 
     def make(self) -> StateDir:
         """Make the folder, for its owner only, and keep git out of it. Idempotent."""
