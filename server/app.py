@@ -11,6 +11,7 @@ from importlib import metadata
 
 from fastapi import FastAPI
 from rflow.server import (
+    pages,
     problems,
     routes_admin,
     routes_asking,
@@ -56,4 +57,5 @@ def create_app(server: Server) -> FastAPI:
     app.add_middleware(Limits, server=server)
     for routes in API:
         app.include_router(routes.router)
+    pages.install(app)
     return app

@@ -52,6 +52,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pathspec": ("plugins.kinds", "server"),
     "fastapi": ("server",),
     "jinja2": ("server",),
+    "markupsafe": ("server",),
     "prometheus_client": ("server",),
     "pydantic": ("server",),
     "starlette": ("server",),

@@ -1,0 +1,234 @@
+"""What is shown of a run, put together from the journal. Nothing here writes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rflow.plugins.types import Json
+from rflow.runner import chain
+from rflow.runner import inbox as asking
+from rflow.runner.events import AttemptStarted
+from rflow.runner.inbox import Asked
+from rflow.runner.logs import Line, Logs
+from rflow.runner.problems import StateError
+from rflow.runner.service import Service
+from rflow.runner.state import RunState
+from rflow.runner.view import NodeView, RunView
+from rflow.runner.view import view as view_of
+from rflow.runner.why import sentence
+from rflow.server.core import Server
+from rflow.server.pages.graph import Picture, Pictures, State, States
+from rflow.server.tokens import Principal
+
+ROWS_MAX = 300
+"""So many nodes are listed; those that something is to be said of come first."""
+TAIL = 200
+SCALE = 1000.0
+DONE = ("success", "skipped")
+LAST = ("pending", *DONE)
+"""Statuses that are listed last where there are too many nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """When a node was at it, in thousandths of the run's time; None where it has not begun."""
+
+    node: NodeView
+    start: float | None
+    width: float
+    took: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate that waits; `may_not` is why a decision of who looks would not count, "" if it
+    would."""
+
+    asked: Asked
+    may_not: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The log of an attempt, or the end of it: `cut` where there is more before."""
+
+    node: str
+    attempt: int
+    lines: list[Line]
+    cut: bool
+
+
+def parts(
+    server: Server, pictures: Pictures, who: Principal, run: str, node: str, groups: str
+) -> dict[str, Any]:
+    """All that the page of a run shows."""
+    service = server.services.here()
+    records = service.records(run)
+    state = service.fold(run, records)
+    view = view_of(state, records)
+    plan = state.graph.plan
+    toggled = {group for group in groups.split(",") if group}
+    picture = pictures.of(plan, state.created.plan, toggled)
+    now = time.time()
+    ended = view.phase == "ended"
+    selected = None
+    if node:
+        try:
+            selected = node_part(service, run, node)
+        except StateError:
+            selected = None
+    return {
+        "run": service.summary(run),
+        "view": view,
+        "plan": plan,
+        "created": state.created,
+        "picture": picture,
+        "box_states": _box_states(picture, view),
+        "toggled": toggled,
+        "bars": bars(view, now)[:ROWS_MAX],
+        "left_out": max(0, len(view.nodes) - ROWS_MAX),
+        "counts": _counts(view),
+        "gates": gates(service, who, state) if not ended else [],
+        "selected": selected,
+        "node": node if selected else "",
+        "blocks": log_blocks(service, run, TAIL) if selected is None else [],
+        "head": chain.shown(service.journal.head(run)),
+        "story": [one for one in service.why(run) if one.what][-60:],
+        "undo_left": service.undo_left(run) if ended else [],
+        "failed": [n for n in view.nodes if n.status == "failed" and not n.warning],
+        "undone": [
+            n.id.removeprefix("undo:") for n in view.nodes if n.undo and n.status == "success"
+        ],
+        "stayed": [n for n in view.nodes if n.undo and n.status == "skipped"],
+        "triggers": _triggers(state),
+        "driven": ended or service.journal.claimed(run) is not None,
+        "trouble": server.drivers.trouble(run),
+        "ended": ended,
+        "sentence": sentence,
+        "rolled": _rolled(service, view),
+        "back": _rollbacks_to(service, view) if ended else [],
+        "trigger": str(view.trigger.get("kind", "manual")),
+        "held": sentence(view.held),
+        "why": sentence(view.reason),
+    }
+
+
+def _box_states(picture: Picture | None, view: RunView) -> dict[str, State]:
+    if picture is None:
+        return {}
+    states = States(view)
+    return {box.id: states.of(box.members) for box in picture.boxes}
+
+
+def _counts(view: RunView) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for node in view.nodes:
+        counts[node.status] = counts.get(node.status, 0) + 1
+    return counts
+
+
+def bars(view: RunView, now: float) -> list[Bar]:
+    """When each node was at it; with many nodes, those still at it or failed come first."""
+    begin = view.started_at or view.created_at
+    end = max(view.ended_at or now, begin + 0.001)
+    scale = SCALE / (end - begin)
+    found = []
+    for node in view.nodes:
+        if node.started_at is None:
+            found.append(Bar(node, None, 0.0, None))
+            continue
+        until = node.ended_at if node.ended_at is not None else end
+        start = min(max(0.0, (node.started_at - begin) * scale), SCALE - 4)
+        width = max(4.0, min((until - node.started_at) * scale, SCALE - start))
+        found.append(Bar(node, round(start, 1), round(width, 1), until - node.started_at))
+    if len(found) > ROWS_MAX:
+        found.sort(key=lambda bar: bar.node.status in LAST)
+    return found
+
+
+def gates(service: Service, who: Principal, state: RunState) -> list[Gate]:
+    """The gates of a run that wait."""
+    found = []
+    for gate in service.waiting_gates(state):
+        asked = asking.asked(service, state.created.run, gate)
+        found.append(Gate(asked, asking.may_not(service, asked, who.name) or ""))
+    return found
+
+
+def node_part(service: Service, run: str, node: str) -> dict[str, Any]:
+    """All that is kept of a node, with the end of its log."""
+    record = service.node(run, node)
+    id, attempt = record.view.id, record.view.attempt
+    lines = tail(service, run, id, attempt, TAIL) if attempt else []
+    return {
+        "record": record,
+        "why": service.why(run, id),
+        "log": Block(id, attempt, lines[-TAIL:], len(lines) > TAIL),
+        "sentence": sentence,
+    }
+
+
+def tail(service: Service, run: str, node: str, attempt: int, count: int) -> list[Line]:
+    """The last lines of an attempt's log; one more than `count` if there are more."""
+    logs, offset = Logs(service.state), 0
+    found: list[Line] = []
+    while True:
+        lines, after = logs.read(run, node, attempt, offset)
+        if after == offset:
+            return found
+        found, offset = [*found, *lines][-count - 1 :], after
+
+
+def log_blocks(service: Service, run: str, count: int) -> list[Block]:
+    """The ends of the logs of a run's attempts, at most `count` lines, the last attempts first
+    in being kept."""
+    begun = [r.event for r in service.records(run) if isinstance(r.event, AttemptStarted)]
+    found: list[Block] = []
+    for event in reversed(begun):
+        if count <= 0:
+            break
+        lines = tail(service, run, event.node, event.attempt, count)
+        if lines:
+            found.append(Block(event.node, event.attempt, lines[-count:], len(lines) > count))
+            count -= len(lines)
+    return found[::-1]
+
+
+def _rolled(service: Service, view: RunView) -> dict[str, Any]:
+    """Where a rollback went back to, and from."""
+    if view.kind != "rollback":
+        return {}
+    listed = view.trigger.get("from")
+    from_ = [str(run) for run in listed] if isinstance(listed, list) else []
+    known = [service.journal.summary(run) for run in from_]
+    return {
+        "to": service.journal.summary(str(view.trigger.get("to"))),
+        "from": [run for run in known if run is not None],
+    }
+
+
+def _rollbacks_to(service: Service, view: RunView) -> list[str]:
+    if view.stage is None or view.status != "success":
+        return []
+    runs = service.runs(stage=view.stage, limit=50)
+    return [
+        run.run
+        for run in runs
+        if run.kind == "rollback"
+        and run.status == "success"
+        and run.created_at > view.created_at
+        and service.fold(run.run).created.trigger.get("to") == view.run
+    ]
+
+
+def _triggers(state: RunState) -> dict[str, dict[str, Json]]:
+    """What the run's triggers said, without what is not there; `trigger` is another name for the
+    one that started the run."""
+    found: dict[str, dict[str, Json]] = {}
+    for trigger, fields in state.created.triggers.items():
+        said: dict[str, Json] = {name: of for name, of in fields.items() if of is not None}
+        if said and said not in found.values():
+            found[trigger] = said
+    return found
