@@ -56,16 +56,16 @@ class RunReader:
     def __init__(self, server: Server, run: str, position: str) -> None:
         """Answer 422 for a position that is none."""
         self._server, self._run = server, run
-        self._seen, known = _position(position)
+        upto, known = _position(position)
+        self._seen = 0
         self._open: dict[tuple[str, int], int] = {}
         self._logs = Logs(server.state)
         self.done = False
         self.more = False
         service = server.services.here()
         service.summary(run)
-        for record in service.records(run) if self._seen else []:
-            if record.number <= self._seen:
-                self._take(record)
+        for record in service.records(run)[:upto] if upto else []:
+            self._take(record)
         for key in self._open:
             self._open[key] = known.get(key, 0)
 
