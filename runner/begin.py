@@ -72,6 +72,13 @@ def _ask(step: Step, id: str) -> None:
     step.timers.append((due, id))
 
 
+def try_again(step: Step, id: str, reason: Reason) -> None:
+    """Start the next attempt of a node that failed, unless its stage takes no effects now."""
+    instance = step.state.instance(id)
+    if not _held(step, id, RunScope(step.state, step.filters, instance), instance.node):
+        start(step, id, reason=reason)
+
+
 def _held(step: Step, id: str, scope: RunScope, node: Node) -> bool:
     """Whether a freeze, a closed window or a lock keeps it from starting; takes the lock if not."""
     state = step.state.node(id)
@@ -155,8 +162,8 @@ def command_for(step: Step, id: str, mode: Mode, attempt: int, key: str) -> Comm
     undo = id.startswith(UNDO)
     by_contract = undo and node.contract.type == "undo"
     source = state.nodes[instance.index]
-    done = source.outputs if source.status == "success" else None
-    scope = RunScope(state, step.filters, instance, source.outputs if undo else None)
+    done, sealed = source.done or (source.outputs, source.sealed)
+    scope = RunScope(state, step.filters, instance, done if undo else None)
     contract, own = node.contract, id.removeprefix(UNDO)
     worked = work_out(dict(contract.inputs) if by_contract else _inputs(step, own, node), scope)
     program = work_out(dict(contract.program) if by_contract else _variables(node), scope)
@@ -185,8 +192,8 @@ def command_for(step: Step, id: str, mode: Mode, attempt: int, key: str) -> Comm
         late=tuple(worked.late),
         late_program=tuple(program.late),
         values=tuple((root, path, value) for (root, path), value in values.items()),
-        done=done if undo else None,
-        sealed_done=source.sealed if undo and source.sealed else None,
+        done=done if undo and state.did(instance.index) else None,
+        sealed_done=sealed if undo and sealed else None,
         effects=effects,
         woke=tuple(sorted(known.woke)),
         timeout_s=node.timeout_s,

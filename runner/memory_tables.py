@@ -10,6 +10,7 @@ from rflow.plugins.types import Json
 from rflow.runner.events import Event, Record, decode, encode
 from rflow.runner.journal import (
     Change,
+    ChangeState,
     Fact,
     Lock,
     Move,
@@ -96,14 +97,15 @@ def apply_move(tables: Tables, run: str, move: Move, at: float) -> None:
     if move.kind == "intended":
         for number, known in enumerate(tables.changes):
             same = (known.run, known.node, known.resource) == (run, move.node, move.resource)
-            if same and known.state == "open":
+            if same and known.state == "open" and not move.anew:
                 tables.changes[number] = dataclasses.replace(known, after=move.after, at=at)
                 return
         seq, stage = len(tables.changes) + 1, tables.runs[run].stage
         made = (seq, stage, move.resource, run, move.node, move.before, move.after)
         tables.changes.append(Change(*made, "open", at))
         return
+    state: ChangeState = "open" if move.kind == "undoing" else move.kind
     for number, known in enumerate(tables.changes):
-        changes = known.state == "open" or (move.kind == "undone" and known.state == "done")
+        changes = known.state == "open" or (move.kind != "done" and known.state == "done")
         if (known.run, known.node) == (run, move.node) and changes:
-            tables.changes[number] = dataclasses.replace(known, state=move.kind)
+            tables.changes[number] = dataclasses.replace(known, state=state)

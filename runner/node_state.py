@@ -30,7 +30,7 @@ TRANSITIONS: dict[type[ev.Event], dict[Status, Status]] = {
     ev.RetryScheduled: {"running": "retrying"},
     ev.Parked: {"running": "waiting"},
     ev.Woke: {"waiting": "running"},
-    ev.NodeHeld: {"pending": "waiting", "waiting": "waiting"},
+    ev.NodeHeld: {"pending": "waiting", "waiting": "waiting", "retrying": "waiting"},
     ev.HoldPassed: {"waiting": "waiting"},
     ev.NodeSkipped: {"pending": "skipped", "waiting": "skipped"},
     ev.NodeFailed: {"pending": "failed", "running": "failed", "waiting": "failed"},
@@ -58,7 +58,8 @@ class NodeState:
     `attempt` counts all attempts; `failures` those that failed since the node was last reset, by
     which retries are counted. `open` says that an attempt is going on (not parked). `intents`
     maps a resource to its value before the first and after the last intended change. `approved`
-    is the slice of a gate that was approved, and by whom.
+    is the slice of a gate that was approved, and by whom. `done` are the outputs, and the sealed
+    ones, of the success that was to be done again, as long as it was not.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class NodeState:
         "attempt",
         "binds",
         "decisions",
+        "done",
         "due",
         "failures",
         "id",
@@ -109,6 +111,7 @@ class NodeState:
         self.asked = False
         self.passed = False
         self.approved: tuple[str, Json] | None = None
+        self.done: tuple[dict[str, Json], dict[str, str]] | None = None
 
     @property
     def terminal(self) -> bool:
@@ -121,7 +124,9 @@ class NodeState:
         Attempts and rounds go on counting, and what it changed stays known: the value from before
         the run is that from before its first attempt.
         """
+        if self.status == "success":
+            self.done = self.outputs, self.sealed
         fresh = NodeState(self.id)
         for name in self.__slots__:
-            if name not in ("attempt", "round", "slice", "binds", "intents", "approved"):
+            if name not in ("attempt", "round", "slice", "binds", "intents", "approved", "done"):
                 setattr(self, name, getattr(fresh, name))

@@ -83,7 +83,9 @@ def _intend(step: Step, node: NodeState, body: Intends) -> None:
     if refused is not None and step.state.created.kind != "rollback":
         step.replies.append((body.reply, refused))
         return
-    step.emit(ev.Intended(node.id, node.attempt, body.resource, body.before, body.after))
+    known = body.resource in node.intents
+    anew = known and step.changed_since(body.resource) is not None
+    step.emit(ev.Intended(node.id, node.attempt, body.resource, body.before, body.after, anew))
     step.replies.append((body.reply, None))
 
 
@@ -262,7 +264,7 @@ def go_on(step: Step, id: str, reason: Reason) -> None:
     """Start the next attempt of a node whose time has come, or take up its parked one."""
     node = step.state.node(id)
     if node.status == "retrying":
-        begin.start(step, id, reason=reason)
+        begin.try_again(step, id, reason)
     elif node.status == "waiting" and node.wait:
         step.emit(ev.Woke(id, node.attempt, node.wait))
         begin.resume(step, id)

@@ -136,11 +136,13 @@ def crossed_by(state: RunState) -> list[Crossed]:
     for instance in state.graph.instances:
         node, plan = state.nodes[instance.index], instance.node
         contract = plan.contract
-        if plan.effect is None or contract.type in ("self", "pure") or not node.key:
+        if plan.effect is None or contract.type in ("self", "pure"):
             continue
-        if node.status != "success" or state.undone(instance.index):
+        if not state.needs_undo(instance.index) or state.undone(instance.index):
             continue
         reason = contract.reason
+        if state.in_doubt(instance.index):
+            reason = f"in doubt: it {node.status}; {reason}".removesuffix("; ")
         if contract.type == "undo":
             reason = f"its undo ({contract.kind}) belongs to its own run"
         found.append(Crossed(state.created.run, instance.id, contract.type, reason))

@@ -108,6 +108,7 @@ class Service(Releasing):
             )
         with claim:
             self._drive(run, observe, parallel, stop, until)
+            self.settle_quarantine(run)
             with contextlib.suppress(StateError):  # the head stands in the journal all the same
                 note_head(self.journal, self.state, run)
         return self.summary(run)

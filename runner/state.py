@@ -248,6 +248,7 @@ class RunState:
                 node.attempt, node.key, node.open = event.attempt, event.key, True
                 node.inputs, node.started_at, node.reason = event.inputs, at, event.reason
                 node.woke, node.wait, node.due, node.asked = frozenset(), "", 0.0, False
+                node.done = None
                 self.open.add(node.id)
             case ev.AttemptSucceeded():
                 node.outputs, node.sealed, node.reason = event.outputs, event.sealed, event.reason
@@ -285,9 +286,11 @@ class RunState:
                 self._close(node)
 
     def intended(self, event: ev.Intended) -> None:
-        """Keep the value before the first change of a resource, and after the last."""
+        """Keep the value before the first change of a resource, and after the last; those before
+        another run changed it do not count any more."""
         node = self.node(event.node)
-        before = node.intents[event.resource][0] if event.resource in node.intents else event.before
+        known = None if event.anew else node.intents.get(event.resource)
+        before = event.before if known is None else known[0]
         node.intents = {**node.intents, event.resource: (before, event.after)}
 
     def _close(self, node: NodeState) -> None:
@@ -406,10 +409,15 @@ class RunState:
 
     def needs_undo(self, number: int) -> bool:
         """Whether an instance has done something, or may have, that an undo must look at."""
-        node, plan = self.nodes[number], self.graph.instances[number].node
-        if plan.effect is None or plan.contract.type == "pure" or not node.key:
+        plan = self.graph.instances[number].node
+        if plan.effect is None or plan.contract.type == "pure":
             return False
-        return node.status == "success" or self.in_doubt(number)
+        return self.did(number) or self.in_doubt(number)
+
+    def did(self, number: int) -> bool:
+        """Whether an instance has ended well in this run, or had before it was to run again."""
+        node = self.nodes[number]
+        return bool(node.status == "success" and node.key) or node.done is not None
 
     def in_doubt(self, number: int) -> bool:
         """Whether an effect may have been made by halves: its attempt began and did not succeed.
@@ -417,9 +425,9 @@ class RunState:
         A kind that undoes itself has done nothing before it intended something.
         """
         node, plan = self.nodes[number], self.graph.instances[number].node
-        if node.status not in ("failed", "cancelled") or not node.key:
+        if node.status not in ("failed", "cancelled", "skipped") or node.done is not None:
             return False
-        return bool(node.intents) if plan.contract.type == "self" else True
+        return bool(node.intents) if plan.contract.type == "self" else bool(node.key)
 
     def undone(self, number: int) -> bool:
         """Whether an instance's effect was taken back in this run."""
@@ -434,6 +442,8 @@ class RunState:
                 self.nodes[number].intents = {}
         for id in event.nodes:
             self.node(id).reset()
+            if self.undone(self.graph.by_id[id]):
+                self.node(id).done = None
         for section in ("failure", "finally"):
             for number in self.graph.sections[section]:
                 self.nodes[number].reset()

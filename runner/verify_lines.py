@@ -85,15 +85,15 @@ def check_ledger(found: Verdict, journal: Journal, events: list[Stored]) -> None
         own = [line for line in wanted if line["node"] == move.node and line["state"] != "undone"]
         open_ = [line for line in own if line["state"] == "open"]
         if move.kind == "intended":
-            same = [line for line in open_ if line["resource"] == move.resource]
+            same = [] if move.anew else [one for one in open_ if one["resource"] == move.resource]
             for line in same:
                 line["after"] = move.after
             if not same:
                 line = dict.fromkeys(_LEDGER, None) | {"state": "open"}
                 wanted.append(line | {name: getattr(move, name) for name in _LEDGER[:4]})
         elif move.kind != "ended":
-            for line in own if move.kind == "undone" else open_:
-                line["state"] = move.kind
+            for line in open_ if move.kind == "done" else own:
+                line["state"] = "open" if move.kind == "undoing" else move.kind
     try:
         lines = [line for line in journal.ledger(created.stage) if line.run == found.run]
     except (StateError, ValueError) as error:

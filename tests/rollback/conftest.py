@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from rflow.cli.flows import flows_of
 from rflow.plugins.host import Host
 from rflow.runner.service import Service
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 FLOW = """
 rflow 1

@@ -46,7 +46,7 @@ EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
     st.builds(ev.AttemptSucceeded, NODES, ATTEMPTS, st.dictionaries(TEXT, JSON)),
     st.builds(ev.AttemptFailed, NODES, ATTEMPTS, st.just({"message": "no", "retry": True})),
     st.builds(ev.AttemptLost, NODES, ATTEMPTS),
-    st.builds(ev.Intended, NODES, ATTEMPTS, RESOURCES, JSON, JSON),
+    st.builds(ev.Intended, NODES, ATTEMPTS, RESOURCES, JSON, JSON, st.booleans()),
     st.builds(ev.NodeSkipped, NODES, st.builds(ev.Reason, st.just("when"), st.just({"a": 1}))),
 )
 SOME = st.lists(EVENTS, max_size=3)
