@@ -11,6 +11,7 @@ from importlib import metadata
 
 from fastapi import FastAPI
 from rflow.server import (
+    observing,
     pages,
     problems,
     routes_admin,
@@ -58,4 +59,5 @@ def create_app(server: Server) -> FastAPI:
     for routes in API:
         app.include_router(routes.router)
     pages.install(app)
+    observing.install(app, server)
     return app

@@ -27,11 +27,13 @@ _NOT_THERE = {
     refusals.NO_STAGE.id,
     ours.NO_TOKEN.id,
     ours.NO_FLOW.id,
+    ours.NO_SUBSCRIPTION.id,
 }
 _INPUT = {
     ours.BAD_TOKEN.id,
     ours.OTHER_REQUEST.id,
     ours.BAD_END.id,
+    ours.BAD_SUBSCRIPTION.id,
     refusals.BAD_ARG.id,
     refusals.BAD_TRIGGER.id,
     refusals.BAD_OVERRIDE.id,

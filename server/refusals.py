@@ -1,4 +1,4 @@
-"""What the server refuses, told to people: codes RF960 to RF979 in one list.
+"""What the server refuses, told to people: codes RF960 to RF989 in one list.
 
 As in the runner's `refusals`, this module owns a list, not behaviour.
 """
@@ -59,6 +59,38 @@ BAD_END = Problem(
     "a freeze needs an end to come",
     "A freeze holds until a time, so that none is forgotten.",
 )
+NO_DELIVERY = Problem(
+    "RF980",
+    "there is no such delivery",
+    "A delivery is named by its id, or by the beginning of it, as `rflow deliveries` lists it.",
+)
+NOT_REPLAYABLE = Problem(
+    "RF981",
+    "the delivery cannot be replayed",
+    "Messages of git hosts and times of a cron trigger can be worked off again. A call of a "
+    "webhook may hold secrets, which are not kept: send it again.",
+)
+NO_WEBHOOK = Problem(
+    "RF982",
+    "there is no such webhook",
+    "A webhook is named by its id, as `rflow webhook list` shows it.",
+)
+BAD_WEBHOOK = Problem(
+    "RF983",
+    "a webhook cannot be made so",
+    "A webhook starts a flow that declares a `webhook` trigger.",
+)
+NO_SUBSCRIPTION = Problem(
+    "RF988",
+    "there is no such subscription",
+    "A subscription is named by its id, as `rflow subscriptions list` shows it.",
+)
+BAD_SUBSCRIPTION = Problem(
+    "RF989",
+    "this cannot be subscribed",
+    "A subscription has the web address of a receiver, which is not of the local link, and the "
+    "types of events that it wants.",
+)
 
 REFUSALS: tuple[Problem, ...] = (
     NO_TOKEN,
@@ -70,4 +102,10 @@ REFUSALS: tuple[Problem, ...] = (
     STALE_LOOK,
     NOT_CONFIRMED,
     BAD_END,
+    NO_DELIVERY,
+    NOT_REPLAYABLE,
+    NO_WEBHOOK,
+    BAD_WEBHOOK,
+    NO_SUBSCRIPTION,
+    BAD_SUBSCRIPTION,
 )
