@@ -58,6 +58,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Serve them": {
         "serve": Entry("serve:serve", "Serve flows: triggers, an API, pages."),
         "trigger": Entry("trigger:trigger", "Say what triggers would do, and why."),
+        "subscriptions": Entry("subscriptions:subscriptions", "Tell other programs of events."),
     },
     "Take them back": {
         "stages": Entry("stages:stages", "Show what is deployed on each stage."),

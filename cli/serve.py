@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 from rflow.cli.command import command, note
@@ -35,6 +35,13 @@ rflow serve https://git.example.com/acme/flows.git --branch main
 @click.option(
     "--config", metavar="FILE", help="Its settings; else `rflow-server.toml` in the folder."
 )
+@click.option(
+    "--log",
+    "log_form",
+    type=click.Choice(("text", "json")),
+    default="text",
+    help="The form of its log, on standard error.",
+)
 @state_option
 def serve(
     place: str,
@@ -44,6 +51,7 @@ def serve(
     port: int | None,
     public_url: str | None,
     config: str | None,
+    log_form: Literal["text", "json"],
     state: str | None,
 ) -> int:
     """Serve flows: triggers, webhooks, an API and pages, in one process on one port.
@@ -89,7 +97,7 @@ def serve(
     )
     for refused in server.catalog.refused():
         note(refused.text.rstrip("\n"))
-    return serving_loop.serve(server)
+    return serving_loop.serve(server, log_form)
 
 
 def _followed(place: str, branch: str | None, folder: str | None) -> Followed | None:

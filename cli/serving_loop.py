@@ -11,13 +11,14 @@ from rflow.cli.failure import Failure
 from rflow.cli.target import person
 from rflow.server.app import create_app
 from rflow.server.core import Server
+from rflow.server.logging import Form, install
 from rflow.server.tokens import any_stands, sign_in_code
 
 KEEP_ALIVE_S = 20
 GRACE_S = 5
 
 
-def serve(server: Server) -> int:
+def serve(server: Server, log_form: Form = "text") -> int:
     """Serve until Ctrl-C or SIGTERM; the exit code."""
     config = server.config
     try:
@@ -38,6 +39,7 @@ def serve(server: Server) -> int:
         code = sign_in_code(server.store, person(None))
         note("  no token was made yet; sign in as admin, once, within 15 minutes:")
         note(f"  {config.url}/sign-in?code={code}")
+    install(log_form)
     with listening:
         Loop(server).run([listening])
     return 0
