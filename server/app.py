@@ -20,6 +20,7 @@ from rflow.server import (
     routes_flows,
     routes_runs,
     routes_stages,
+    triggering,
 )
 from rflow.server.core import Server
 from rflow.server.limits import Limits
@@ -58,6 +59,7 @@ def create_app(server: Server) -> FastAPI:
     app.add_middleware(Limits, server=server)
     for routes in API:
         app.include_router(routes.router)
+    triggering.install(app, server)
     pages.install(app)
     observing.install(app, server)
     return app

@@ -1,0 +1,143 @@
+"""Commit statuses: what became of a commit here, told to its git host. Owns the table `statuses`.
+
+Theory of operation. What is to be said of a commit is written down first, one line for each
+(repository, commit, flow), and sent by one thread until the host has taken it. A line that speaks
+of a run that goes on is looked at again until that run has ended. What is sent twice after a crash
+says the same thing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+
+from rflow.runner.chain import shown
+from rflow.runner.problems import StateError
+from rflow.server.core import Server
+from rflow.server.host_api import OURS, ApiError, State, Status
+from rflow.server.repositories import Repositories
+
+LOOK_S = 0.5
+AGAIN_S = (5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+TRIES_MAX = 12
+NEVER = 1e12
+
+log = logging.getLogger("rflow.server")
+
+
+def say(
+    db: sqlite3.Connection,
+    repository: str,
+    sha: str,
+    flow: str,
+    state: State,
+    description: str,
+    url: str,
+    run: str = "",
+) -> None:
+    """Write down what is to be said of a commit; within a transaction of the store."""
+    db.execute(
+        "INSERT INTO statuses (repository, sha, context, run, state, description, url, sent, tries,"
+        " due_at, trouble) VALUES (?, ?, ?, ?, ?, ?, ?, '', 0, ?, '') "
+        "ON CONFLICT (repository, sha, context) DO UPDATE SET run = excluded.run, "
+        "state = excluded.state, description = excluded.description, url = excluded.url, "
+        "sent = CASE WHEN run = excluded.run THEN sent ELSE '' END, tries = 0, "
+        "due_at = excluded.due_at, trouble = ''",
+        (repository, sha, f"{OURS}{flow}", run, state, description, url, time.time()),
+    )
+
+
+class Reporter:
+    """Sends statuses, and follows the runs that they speak of."""
+
+    def __init__(self, server: Server, repositories: Repositories) -> None:
+        self._server, self._repositories = server, repositories
+        self._wake, self._ended = threading.Event(), False
+        self._thread = threading.Thread(target=self._loop, name="statuses", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._ended = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wake(self) -> None:
+        """Look at once."""
+        self._wake.set()
+
+    def _loop(self) -> None:
+        version = -1
+        while not self._ended:
+            try:
+                now_version = self._server.services.here().journal.version()
+                if now_version != version:
+                    self._follow()
+                    version = now_version
+                self._send()
+            except StateError as error:
+                log.error("statuses: %s", error.message)
+            except Exception:
+                log.exception("statuses: a fault of rflow's own")
+            self._wake.wait(LOOK_S)
+            self._wake.clear()
+        self._server.services.leave()
+
+    def _follow(self) -> None:
+        """What is to be said of the runs that have ended."""
+        service = self._server.services.here()
+        rows = self._server.store.read(
+            "SELECT id, run FROM statuses WHERE run <> '' AND state = 'pending'"
+        )
+        for row in rows:
+            summary = service.journal.summary(row["run"])
+            if summary is None or not summary.concluded:
+                continue
+            state = "success" if summary.status == "success" else "failure"
+            head = shown(service.journal.head(row["run"]))
+            description = f"{summary.status}: run {row['run']}, record {head}"
+            with self._server.store.write() as db:
+                db.execute(
+                    "UPDATE statuses SET state = ?, description = ?, tries = 0, due_at = ? "
+                    "WHERE id = ? AND run = ?",
+                    (state, description, time.time(), row["id"], row["run"]),
+                )
+
+    def _send(self) -> None:
+        rows = self._server.store.read(
+            "SELECT * FROM statuses WHERE state <> sent AND due_at <= ? ORDER BY id LIMIT 50",
+            (time.time(),),
+        )
+        for row in rows:
+            if self._ended:
+                return
+            self._send_one(row)
+
+    def _send_one(self, row: sqlite3.Row) -> None:
+        trouble, due, sent = "", time.time(), row["sent"]
+        api = self._repositories.api(row["repository"])
+        if api is None:
+            trouble, due = "the settings have no host for it", NEVER
+        else:
+            try:
+                status = Status(row["state"], row["context"], row["description"], row["url"])
+                api.report(row["sha"], status)
+                sent = row["state"]
+            except ApiError as error:
+                trouble = str(error)
+                tries = row["tries"]
+                again = error.again and tries < TRIES_MAX
+                due += AGAIN_S[min(tries, len(AGAIN_S) - 1)] if again else NEVER
+                log.warning("the status of %s could not be set: %s", row["sha"][:12], trouble)
+        with self._server.store.write() as db:
+            db.execute(
+                "UPDATE statuses SET sent = ?, trouble = ?, due_at = ?, tries = tries + ? "
+                "WHERE id = ? AND state = ?",
+                (sent, trouble, due, 1 if trouble else 0, row["id"], row["state"]),
+            )

@@ -1,0 +1,25 @@
+"""Everything by which runs start without a person: built and joined here."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from rflow.server import routes_hooks
+from rflow.server.calling import Calls
+from rflow.server.core import Server
+from rflow.server.hooks import Hooks, Limiter
+from rflow.server.receiving import Receiver
+from rflow.server.repositories import Repositories
+from rflow.server.statuses import Reporter
+
+
+def install(app: FastAPI, server: Server) -> None:
+    """Let an application take messages, and its server work them off."""
+    repositories = Repositories(server.config, server.host, server.state.root)
+    reporter = Reporter(server, repositories)
+    receiver = Receiver(server, repositories, reporter)
+    app.state.hooks = Hooks(server.store, repositories)
+    app.state.calls = Calls(server, repositories)
+    app.state.receiver = receiver
+    app.state.limiter = Limiter()
+    server.workers += [reporter, receiver]
+    app.include_router(routes_hooks.router)
