@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rflow.runner.events import Record
     from rflow.runner.service import Service, Stop
 
 
@@ -36,10 +35,8 @@ def drive(
     *,
     form: str,
     parallel: int,
-    observe: Callable[[Record], None] | None = None,
 ) -> int:
-    """Drive a run to its end and show it; the exit code is that of its status. `observe` is told
-    of each record after the watcher."""
+    """Drive a run to its end and show it; the exit code is that of its status."""
     from rflow.runner import chain
     from rflow.runner.problems import PROBLEMS, StateError
     from rflow.runner.service import Stop
@@ -57,15 +54,10 @@ def drive(
     )
     stop = Stop()
 
-    def told(record: Record) -> None:
-        watcher.record(record)
-        if observe is not None:
-            observe(record)
-
     watcher.begin()
     try:
         with _signals(stop, shared, form):
-            service.drive(run, observe=told, parallel=parallel, stop=stop)
+            service.drive(run, observe=watcher.record, parallel=parallel, stop=stop)
     except StateError as error:
         if error.problem not in PROBLEMS:
             raise
@@ -122,12 +114,9 @@ def _last_words(log: Path) -> str:
 
 def log_reader(service: Service, run: str) -> ReadLog:
     """How the watcher of a run reads its logs."""
-    from rflow.runner.logs import Logs
-
-    logs = Logs(service.state)
 
     def read(node: str, attempt: int, offset: int) -> tuple[list[str], int]:
-        lines, after = logs.read(run, node, attempt, offset)
+        lines, after = service.read_log(run, node, attempt, offset)
         return [line.text for line in lines], after
 
     return read

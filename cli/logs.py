@@ -19,7 +19,7 @@ from rflow.cli.target import find_node, find_run, open_state, state_option
 
 if TYPE_CHECKING:
     from rflow.runner.events import Record
-    from rflow.runner.logs import Line, Logs
+    from rflow.runner.logs import Line
     from rflow.runner.service import Service
 
 POLL_S = 0.25
@@ -85,10 +85,7 @@ class _Source:
     """The logs of a run's attempts, from the beginning and as they grow."""
 
     def __init__(self, service: Service, run: str, node: str | None, attempt: int | None) -> None:
-        from rflow.runner.logs import Logs
-
         self._service = service
-        self._logs: Logs = Logs(service.state)
         self._run, self._node, self._attempt = run, node, attempt
         self._seen = 0
         self._offsets: dict[tuple[str, int], int] = {}
@@ -146,7 +143,9 @@ class _Source:
     def _lines(self, node: str, attempt: int) -> Iterator[Said]:
         key = (node, attempt)
         while True:
-            lines, after = self._logs.read(self._run, node, attempt, self._offsets.get(key, 0))
+            lines, after = self._service.read_log(
+                self._run, node, attempt, self._offsets.get(key, 0)
+            )
             if not lines:
                 return
             self._offsets[key] = after

@@ -225,14 +225,12 @@ def _changes(shared: App, record: NodeRecord) -> None:
 
 
 def _log(shared: App, service: Service, run: str, record: NodeRecord) -> None:
-    from rflow.runner.logs import Logs
-
     attempt = record.view.attempt
     if not attempt:
         return
-    lines, offset = Logs(service.state).read(run, record.view.id, attempt)
+    lines, offset = service.read_log(run, record.view.id, attempt)
     while True:
-        more, after = Logs(service.state).read(run, record.view.id, attempt, offset)
+        more, after = service.read_log(run, record.view.id, attempt, offset)
         if after == offset:
             break
         lines, offset = [*lines[-LOG_LINES:], *more], after

@@ -36,14 +36,13 @@ def verify(run: str | None, head: str | None, form: str, state: str | None) -> i
     is 1 if something differs.
     """
     from rflow.runner.chain import read_head
-    from rflow.runner.verify import verify as verified
 
     try:
         given = "" if head is None else read_head(head)
     except ValueError as error:
         raise Failure(clean(str(error)), help="copy it whole from where the run ended") from None
     service = open_state(state)
-    found = verified(service.journal, service.state, find_run(service, run), given)
+    found = service.verify(find_run(service, run), given)
     if form == "json":
         shown = {"ok": found.ok, **dataclasses.asdict(found)}
         say(json.dumps(shown, ensure_ascii=False, indent=2))

@@ -22,6 +22,8 @@ from rflow.runner.pause import no_garbage
 from rflow.runner.problems import StateError
 from rflow.runner.state import RunState
 from rflow.runner.state_dir import StateDir
+from rflow.runner.verdict import Verdict
+from rflow.runner.verify import verify
 from rflow.runner.view import NodeRecord, RunView, node_record, view
 from rflow.runner.why import Because, why
 
@@ -129,7 +131,6 @@ class Looking:
     ) -> Iterator[tuple[str, int, Line]]:
         """The lines of a node's log, or of all nodes', with their node and attempt, in the order
         in which the attempts began."""
-        logs = Logs(self.state)
         for record in self.journal.read(run):
             event = record.event
             if not isinstance(event, ev.AttemptStarted):
@@ -138,8 +139,18 @@ class Looking:
                 continue
             offset, lines = 0, [Line(0.0, "note", "")]
             while lines:
-                lines, offset = logs.read(run, event.node, event.attempt, offset)
+                lines, offset = self.read_log(run, event.node, event.attempt, offset)
                 yield from ((event.node, event.attempt, line) for line in lines)
+
+    def read_log(
+        self, run: str, node: str, attempt: int, offset: int = 0
+    ) -> tuple[list[Line], int]:
+        """The lines of an attempt's log from an offset on, and the offset to read on from."""
+        return Logs(self.state).read(run, node, attempt, offset)
+
+    def verify(self, run: str, head: str = "") -> Verdict:
+        """Verify the record of a run, against a head if one is given."""
+        return verify(self.journal, self.state, run, head)
 
     def locks(self) -> list[Lock]:
         """The locks that are held."""

@@ -11,10 +11,8 @@ from rflow.runner import events as ev
 from rflow.runner.compare import RunDifference, compare_runs
 from rflow.runner.events import Record
 from rflow.runner.journal import RunSummary
-from rflow.runner.logs import Logs
 from rflow.runner.service import Service
 from rflow.runner.verdict import Verdict
-from rflow.runner.verify import verify as verified
 from rflow.runner.view import NodeRecord, RunView
 from rflow.runner.why import Because
 from rflow.server.access import View
@@ -152,9 +150,9 @@ def read_log(
     offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
 ) -> Response:
     """Lines of an attempt's log from an offset on, about 1 MB of them at most."""
-    server = of(request)
-    server.services.here().summary(run)
-    lines, after = Logs(server.state).read(run, node, attempt, offset)
+    service = of(request).services.here()
+    service.summary(run)
+    lines, after = service.read_log(run, node, attempt, offset)
     return answer({"lines": lines, "offset": after})
 
 
@@ -171,7 +169,7 @@ def verify_run(
         given = read_head(head) if head else ""
     except ValueError as error:
         raise Answer(422, str(error), help="copy it whole from where the run ended") from None
-    return answer(verified(service.journal, service.state, run, given))
+    return answer(service.verify(run, given))
 
 
 @router.get("/runs/{run}/diff", response_model=shape(RunDifference), responses=problems(404))
