@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rflow.compiler.plan import Stage
-    from rflow.runner.events import Record
     from rflow.runner.rollback import Rollback
     from rflow.runner.service import Service
-
-WAIT_S = 0.1
 
 EXAMPLE = """
 rflow rollback 7k2m --plan                  what it would take; touches nothing
@@ -53,6 +49,7 @@ rflow rollback --resume                     go on with one that failed midway
 @click.option("--reason", default="", metavar="TEXT", help="Why; it is kept with the rollback.")
 @as_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before it starts.")
+@click.option("-d", "--detach", is_flag=True, help="Start it in the background.")
 @click.option("--parallel", type=click.IntRange(1, 256), default=4, help="Nodes at once (4).")
 @format_option()
 @state_option
@@ -67,6 +64,7 @@ def rollback(
     reason: str,
     by: str | None,
     yes: bool,
+    detach: bool,
     parallel: int,
     form: str,
     state: str | None,
@@ -80,6 +78,11 @@ def rollback(
     service = open_state(state)
     if again:
         return _resume(service, run, person(by), form=form, parallel=parallel, yes=yes)
+    if detach and with_flow:
+        raise Failure(
+            "`--with-flow` puts the files back when the rollback has ended",
+            help="leave out `--detach`",
+        )
     if run is None:
         raise Failure("back to which release?", help="`rflow releases` lists them")
     target = find_run(service, run)
@@ -107,26 +110,55 @@ def rollback(
             note("nothing was touched")
             return 0
     going = _going(service, found.stage) if cancel_running else []
-    new = service.rollback(
-        target,
-        by=who,
-        reason=reason,
-        only=only,
-        acknowledge=acknowledge,
-        cancel_running=cancel_running,
-    )
-    code = 0
-    if new is None:
+    for run in going:
+        note(f"run {run} is cancelled first")
+
+    def create() -> str | None:
+        return service.rollback(
+            target,
+            by=who,
+            reason=reason,
+            only=only,
+            acknowledge=acknowledge,
+            cancel_running=cancel_running,
+        )
+
+    code = _go_back(service, create, detach=detach, form=form, parallel=parallel)
+    if code is None:
         note(f"{found.stage} is as it was when run {target} ended; nothing is done")
-    else:
-        _end_first(service, going)
-        _begin(service, new, form)
-        code = _drive(service, new, stage, who, form=form, parallel=parallel)
-    if code == 0:
+    if not code:
         _put(files, target)
     elif files:
         note("the flow's files were left as they are")
-    return code
+    return code or 0
+
+
+def _go_back(
+    service: Service,
+    create: Callable[[], str | None],
+    *,
+    detach: bool,
+    form: str,
+    parallel: int,
+) -> int | None:
+    """Create the rollback and drive it, anew where the stage changed before it could begin; the
+    exit code, None where there is nothing to do."""
+    from rflow.cli import following
+
+    while True:
+        new = create()
+        if new is None:
+            return None
+        if detach:
+            say(f'{{"run": "{new}"}}' if form == "json" else new)
+            following.detach(service, new)
+            return 0
+        _begin(service, new, form)
+        code = _drive(service, new, form=form, parallel=parallel)
+        state = service.fold(new)
+        if not state.ended or state.reason.code != "stage-changed":
+            return code
+        note("the stage changed before the rollback could begin; it is prepared anew")
 
 
 def _stage(service: Service, run: str) -> Stage | None:
@@ -180,17 +212,6 @@ def _going(service: Service, stage: str) -> list[str]:
     return [run.run for run in runs if run.started_at is not None]
 
 
-def _end_first(service: Service, going: list[str]) -> None:
-    """Let the runs that were cancelled end: nobody may drive them but this process."""
-    for run in going:
-        note(f"run {run} is cancelled first")
-        while not service.summary(run).concluded:
-            if service.journal.claimed(run) is None:
-                service.drive(run)
-            else:
-                time.sleep(WAIT_S)
-
-
 def _begin(service: Service, run: str, form: str) -> None:
     if form != "json":
         say(f"run {run}")
@@ -201,28 +222,14 @@ def _begin(service: Service, run: str, form: str) -> None:
         say(json_line(run, record))
 
 
-def _drive(service: Service, run: str, stage: Stage, who: str, *, form: str, parallel: int) -> int:
+def _drive(service: Service, run: str, *, form: str, parallel: int) -> int:
     from rflow.cli import following
 
-    observe = _approver(service, run, stage, who)
-    code = following.drive(service, run, form=form, parallel=parallel, observe=observe)
-    if code and service.summary(run).concluded:
+    code = following.drive(service, run, form=form, parallel=parallel)
+    if code and service.summary(run).started_at is not None and service.summary(run).concluded:
         note("what was set back stays so, the rest is as it was")
         note(f"  go on with it: rflow rollback {run} --resume")
     return code
-
-
-def _approver(service: Service, run: str, stage: Stage, who: str) -> Callable[[Record], None]:
-    """Who starts a rollback has said yes to it: where their word counts, it is given at once."""
-    from rflow.runner import events as ev
-    from rflow.runner.rollback import CONFIRM
-
-    def observe(record: Record) -> None:
-        event = record.event
-        if isinstance(event, ev.ApprovalAsked) and event.node == CONFIRM:
-            service.decide(run, CONFIRM, by=who, decision="approve", comment="started it")
-
-    return observe if who in stage.rollback_by else lambda record: None
 
 
 # -- a rollback that failed midway -------------------------------------------------------------
@@ -253,9 +260,7 @@ def _resume(
             note("nothing was touched")
             return 0
         service.retry(run, by=who)
-    stage = _stage(service, run)
-    assert stage is not None  # a rollback has one
-    return _drive(service, run, stage, who, form=form, parallel=parallel)
+    return _drive(service, run, form=form, parallel=parallel)
 
 
 def _finish_undo(

@@ -170,7 +170,11 @@ def command_for(step: Step, id: str, mode: Mode, attempt: int, key: str) -> Comm
     values = {**worked.values, **program.values}
     kind = node.contract.kind if by_contract else node.kind
     plan = state.graph.plan
-    effects = tuple((r, before, after) for r, (before, after) in source.intents.items())
+    effects = tuple(
+        (resource, before, after)
+        for resource, (before, after) in source.intents.items()
+        if undo or step.changed_since(resource) is None  # else it is no longer this node's value
+    )
     if node.restores:
         mode = "restore"
         effects = tuple(

@@ -7,12 +7,8 @@ that stands against it told, before a run is created for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from rflow.compiler.codec import digest as digest_of
-from rflow.compiler.codec import dumps
 from rflow.compiler.plan import Json
 from rflow.runner import events as ev
 from rflow.runner import refusals
@@ -21,11 +17,7 @@ from rflow.runner.creating import Creating
 from rflow.runner.journal import RunSummary
 from rflow.runner.ledger import Held, deployed, digests_in
 from rflow.runner.line import FREEZE, QUARANTINE, freeze_of, quarantines
-from rflow.runner.prepare import Prepared, missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
-from rflow.runner.refusals import Refused
-from rflow.runner.rollback import Crossed, Made, PlanMaker, Rollback, Step, crossed_by, steps_to
-from rflow.runner.secrets import Key, open_output
 
 
 @dataclass(slots=True)
@@ -153,220 +145,7 @@ class Releasing(Creating):
         assert isinstance(created, ev.RunCreated)
         return created
 
-    # -- rollback ------------------------------------------------------------------------------
-
-    def rollback_preview(self, run: str, only: Iterable[str] = ()) -> Rollback:
-        """What going back to a release takes. StateError where it is no target."""
-        summary = self.summary(run)
-        why = self._why_no_target(summary)
-        end = self.journal.ended_at_change(run)
-        if why or summary.stage is None or end is None:
-            raise StateError(refusals.NO_TARGET, f"run {run}: {why}", self._nearest(summary))
-        stage = summary.stage
-        changes = self.journal.ledger(stage)
-        chosen = tuple(only)
-        known = {change.resource for change in changes}
-        for resource in chosen:
-            if resource not in known:
-                listed = ", ".join(sorted(known)) or "none"
-                message = f"the stage {stage} has no resource `{resource}`"
-                raise StateError(refusals.NO_TARGET, message, f"it has: {listed}")
-        runs = {change.run for change in changes}
-        flows = {other: self.summary(other).flow for other in runs}
-        kinds = {(c.run, c.node): self._kind(c.run, c.node) for c in changes}
-        steps, same = steps_to(changes, end, flows, summary.flow, kinds, chosen)
-        found = Rollback(summary, stage, steps, same, self._crossed(summary))
-        wanted = {s.resource: Held(s.resource, s.target, s.run, s.node, 0.0, 0) for s in steps}
-        found.lost = self._lost(wanted)
-        found.absent = [
-            s.resource for s in steps if s.target is None and not self._can_restore(s.kind)
-        ]
-        return found
-
-    def _nearest(self, run: RunSummary) -> str:
-        if run.stage is None:
-            return "only runs of a flow `for` a stage can be gone back to"
-        valid = [r for r in self.releases(run.stage) if not r.why_not]
-        older = [r for r in valid if r.run.created_at < run.created_at]
-        near = (older or valid)[:1]
-        if not near:
-            return f"the stage {run.stage} has no release to go back to yet"
-        return f"the nearest release before it is {near[0].run.run} ({near[0].run.name})"
-
-    def _kind(self, run: str, node: str) -> str:
-        return self.fold(run).instance(node).node.kind
-
-    def _can_restore(self, kind: str) -> bool:
-        try:
-            return hasattr(self.host.node(kind), "restore")
-        except KeyError:
-            return False
-
-    def _crossed(self, target: RunSummary) -> list[Crossed]:
-        crossed: list[Crossed] = []
-        for run in reversed(self.journal.runs(stage=target.stage, limit=10_000)):
-            after = run.started_at is not None and run.created_at > target.created_at
-            if after and run.run != target.run:
-                crossed.extend(crossed_by(self.fold(run.run)))
-        return crossed
-
-    def rollback(
-        self,
-        run: str,
-        *,
-        by: str,
-        reason: str = "",
-        only: Iterable[str] = (),
-        acknowledge: Iterable[str] = (),
-        cancel_running: bool = False,
-        also: Callable[[str], None] = lambda run: None,
-    ) -> str | None:
-        """Create the run that goes back to a release; its id, None where there is nothing to do.
-
-        Everything that stands against it is refused before anything is written. `also` as for
-        `create`.
-        """
-        found = self.rollback_preview(run, only)
-        if found.lost:
-            listed = ", ".join(f"{digest[:19]} of {name}" for name, digest in found.lost.items())
-            raise StateError(
-                refusals.NO_TARGET,
-                f"the store has no longer: {listed}",
-                self._nearest(found.target),
-            )
-        open_ = found.unacknowledged(acknowledge)
-        if open_:
-            flags = " ".join(f"--acknowledge {name}" for name in open_)
-            raise StateError(
-                refusals.NOT_ACKNOWLEDGED,
-                f"a rollback does not take back: {', '.join(open_)}",
-                f"if that is right, add {flags}",
-            )
-        if not found.steps:
-            return None
-        going = self._going_on_stage(found.stage)
-        if going and not cancel_running:
-            raise StateError(
-                refusals.STAGE_BUSY,
-                f"run {going[0].run} is going on on {found.stage}",
-                "wait for it, or add --cancel-running",
-            )
-        prepared = self._prepared(self._make_plan(found), found, by, reason)
-        for other in going:
-            body: dict[str, Json] = {"by": by, "reason": "the stage is rolled back"}
-            self.journal.post(other.run, "cancel", body, time.time())
-
-        def with_it(new: str) -> None:
-            self._put_quarantine(found, new, by, reason)
-            also(new)
-
-        return self.create(prepared, kind="rollback", also=with_it)
-
-    def _going_on_stage(self, stage: str) -> list[RunSummary]:
-        runs = self.journal.runs(stage=stage, concluded=False, limit=1000)
-        return [run for run in runs if run.started_at is not None]
-
-    def _make_plan(self, found: Rollback) -> Made:
-        maker = PlanMaker(self.host.filters())
-        grouped: dict[tuple[str, str], list[Step]] = {}
-        for step in found.steps:
-            grouped.setdefault((step.run, step.node), []).append(step)
-        states = {run: self.fold(run) for run, _ in grouped}
-        target = self.fold(found.target.run)
-
-        def order(item: tuple[str, str]) -> tuple[float, int]:
-            state = states[item[0]]
-            return state.created_at, state.instance(item[1]).index
-
-        for run, node in sorted(grouped, key=order):
-            maker.add(states[run], states[run].instance(node), grouped[run, node])
-        stage = target.graph.plan.stage
-        if stage is not None and stage.rollback_by:
-            maker.confirm(stage)
-        return maker.plan(target.graph.plan)
-
-    def _prepared(self, made: Made, found: Rollback, by: str, reason: str) -> Prepared:
-        created = self._created(found.target.run)
-        directory = Path(created.directory)
-        problems = [
-            *missing_kinds(made.plan, self.host),
-            *missing_secrets(made.plan, self.host, directory)[1],
-        ]
-        if problems:
-            raise Refused(problems)
-        data = dumps(made.plan)
-        trigger: dict[str, Json] = {
-            "kind": "rollback",
-            "to": found.target.run,
-            "from": [*dict.fromkeys(step.by_now for step in found.steps)],
-            "reason": reason,
-        }
-        return Prepared(
-            made.plan,
-            data,
-            digest_of(data),
-            directory,
-            f"back to {found.target.name}",
-            reason,
-            by,
-            trigger,
-            created.triggers,
-            {},
-            {name: self._reveal(*where) for name, where in made.reveal.items()},
-            {},
-            {},
-        )
-
-    def _reveal(self, run: str, root: str, path: tuple[str | int, ...]) -> str:
-        state, key = self.fold(run), Key(self.state.key)
-        name = str(path[0])
-        if root == "arg":
-            return key.open(state.created.sealed[name], f"{run} args.{name}")
-        output = str(path[1])
-        number = state.graph.by_node[name][0]
-        node = state.nodes[number]
-        return str(open_output(key, run, node.id, output, node.sealed[output]))
-
-    # -- quarantine, freeze --------------------------------------------------------------------
-
-    def _put_quarantine(self, found: Rollback, new: str, by: str, reason: str) -> None:
-        taken = {digest for step in found.steps for digest in digests_in(step.now)}
-        kept = {digest for step in found.steps for digest in digests_in(step.target)}
-        runs = [*dict.fromkeys(step.by_now for step in found.steps if step.by_now)]
-        commits: set[Json] = set()
-        for run in runs:
-            commits |= _commits(self._created(run))
-        commits -= _commits(self._created(found.target.run))
-        if not runs:
-            return
-        self.journal.put_note(
-            QUARANTINE,
-            runs[-1],
-            {
-                "stage": found.stage,
-                "artifacts": [*sorted(taken - kept)],
-                "commits": [*sorted(map(str, commits))],
-                "runs": [*runs],
-                "to": found.target.run,
-                "rollback": new,
-                "by": by,
-                "reason": reason,
-                "at": time.time(),
-            },
-        )
-
-    def settle_quarantine(self, run: str) -> None:
-        """End the quarantine of a rollback that ended before it had changed anything: it took
-        nothing away."""
-        summary = self.summary(run)
-        if summary.kind != "rollback" or not summary.concluded or summary.status == "success":
-            return
-        assert summary.stage is not None  # a rollback has one
-        if any(change.run == run for change in self.journal.ledger(summary.stage)):
-            return
-        for source, body in self.journal.notes(QUARANTINE).items():
-            if body.get("rollback") == run:
-                self.journal.delete_note(QUARANTINE, source)
+    # -- freeze, quarantine ---------------------------------------------------------------------
 
     def lift(self, run: str, *, by: str, reason: str) -> None:
         """End the quarantine of what was taken away from a stage when `run` was rolled back."""
@@ -399,11 +178,6 @@ class Releasing(Creating):
             )
         body: dict[str, Json] = {"node": known.id, "by": by, "reason": reason}
         self.journal.post(run, "pass", body, time.time())
-
-
-def _commits(created: ev.RunCreated) -> set[Json]:
-    shas = {str(values.get("sha")) for values in created.triggers.values() if values.get("sha")}
-    return {*shas}
 
 
 def _in_pipeline_order(names: list[str], before: dict[str, str | None]) -> list[str]:

@@ -13,7 +13,7 @@ touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -102,13 +102,13 @@ class Rollback:
 def steps_to(
     changes: list[Change],
     end: int,
-    flow_of: dict[str, str],
+    flow_of: Callable[[str], str],
     flow: str,
-    kind_of: dict[tuple[str, str], str],
+    kind_of: Callable[[str, str], str],
     only: tuple[str, ...] = (),
 ) -> tuple[list[Step], list[Held]]:
     """What must be set back so that the stage is as it was after change `end`, and what is so
-    already. `flow_of` is run → flow, `kind_of` (run, node) → kind."""
+    already. `flow_of` says the flow of a run, `kind_of` the kind of a run's node."""
     then, now = deployed(changes, end), deployed(changes)
     steps: list[Step] = []
     same: list[Held] = []
@@ -118,14 +118,14 @@ def steps_to(
         was = then.get(resource)
         if was is not None and was.run:
             target, run, node = was.value, was.run, was.node
-            origin: Origin = "own" if flow_of.get(run) == flow else "other flow"
+            origin: Origin = "own" if flow_of(run) == flow else "other flow"
         else:
             first = first_change(changes, resource)
             target, run, node, origin = first.before, first.run, first.node, "later"
         if target == held.value and not held.doubt:
             same.append(held)
             continue
-        kind = kind_of.get((run, node), "")
+        kind = kind_of(run, node)
         steps.append(Step(resource, held.value, target, run, node, kind, origin, held.run))
     return steps, same
 

@@ -26,6 +26,7 @@ from rflow.runner import refusals
 from rflow.runner.children import CompileAgain, start_child
 from rflow.runner.drive import POLL_S, Driver
 from rflow.runner.events import Reason, Record
+from rflow.runner.going_back import GoingBack
 from rflow.runner.heads import note_head
 from rflow.runner.journal import RunSummary, Stale
 from rflow.runner.local import LocalDispatcher, LookUp, StartRun
@@ -33,7 +34,6 @@ from rflow.runner.prepare import missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
 from rflow.runner.promoting import deployed_before
 from rflow.runner.refusals import Refused
-from rflow.runner.releasing import Releasing
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
 
@@ -63,7 +63,7 @@ class Stop:
 
 
 @dataclass(slots=True)
-class Service(Releasing):
+class Service(GoingBack):
     """The runner on one state folder. For one thread."""
 
     compile_again: CompileAgain | None = None
@@ -122,7 +122,7 @@ class Service(Releasing):
         until: Literal["end", "wait"],
     ) -> None:
         state = self.fold(run)
-        if state.ended or not self._wait_for_turn(run, stop, observe):
+        if state.ended or not self._may_begin(run, stop, observe):
             return
         plan, directory = state.graph.plan, Path(state.created.directory)
         values, problems = missing_secrets(plan, self.host, directory)
@@ -194,6 +194,29 @@ class Service(Releasing):
         with contextlib.suppress(Stale):
             driver.drive(leave)
 
+    def _may_begin(self, run: str, stop: Stop, observe: Callable[[Record], None] | None) -> bool:
+        """Wait for the run's turn. Whether it may go on; a rollback that would leave out what was
+        changed while it waited may not, and ends."""
+        if not self._wait_for_turn(run, stop, observe):
+            return False
+        summary = self.summary(run)
+        if summary.kind != "rollback" or summary.started_at is not None:
+            return True
+        left: list[Json] = [*self.outdated(run)]
+        if not left:
+            return True
+        event = ev.RunEnded("cancelled", reason=Reason("stage-changed", {"resources": left}))
+        self._write_down(run, summary.length, event, observe)
+        return False
+
+    def _write_down(
+        self, run: str, length: int, event: ev.Event, observe: Callable[[Record], None] | None
+    ) -> None:
+        with contextlib.suppress(Stale):
+            for record in self.journal.transact(run, length, [event], time.time()):
+                if observe is not None:
+                    observe(record)
+
     def _wait_for_turn(
         self, run: str, stop: Stop, observe: Callable[[Record], None] | None
     ) -> bool:
@@ -215,18 +238,22 @@ class Service(Releasing):
             if ahead[0].run != held:
                 held = ahead[0].run
                 event = ev.RunHeld(Reason("queued", {"run": held}))
-                with contextlib.suppress(Stale):
-                    for record in self.journal.transact(run, summary.length, [event], time.time()):
-                        if observe is not None:
-                            observe(record)
-            time.sleep(POLL_S)
+                self._write_down(run, summary.length, event, observe)
+            left = held in self.to_end_first(summary) and self.journal.claimed(held) is None
+            if left:
+                with contextlib.suppress(StateError):  # another process may be quicker
+                    self.drive(held, stop=stop)
+            else:
+                time.sleep(POLL_S)
 
     def _ahead(self, summary: RunSummary) -> list[RunSummary]:
-        return [
+        first = self.to_end_first(summary)
+        queued = [
             other
             for other in self.journal.active(summary.queue)
-            if other.run != summary.run and _is_ahead(other, summary)
+            if other.run not in (summary.run, *first) and _is_ahead(other, summary)
         ]
+        return [other for other in map(self.summary, first) if not other.concluded] + queued
 
     def is_its_turn(self, summary: RunSummary) -> bool:
         """Whether `drive` would not only wait for other runs of the same flow."""

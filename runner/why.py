@@ -99,6 +99,10 @@ _TEXTS: dict[str, Callable[[dict[str, Json]], str]] = {
     "node-failed": lambda v: f"`{v.get('node')}` failed",
     "queued": lambda v: f"it waits for run {v.get('run')} of the same flow, which came first",
     "superseded": lambda v: f"run {v.get('run')} of the same flow came after it",
+    "stage-changed": lambda v: (
+        f"the stage had changed before it could begin ({_list(v.get('resources'))}); "
+        "nothing was touched, prepare it anew"
+    ),
     "undo-keep": lambda v: f"left as it is, which is safe: {v.get('why')}",
     "undo-irreversible": lambda v: f"nothing can undo it: {v.get('why')}",
     "undo-no-contract": lambda v: (

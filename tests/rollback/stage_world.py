@@ -326,9 +326,10 @@ class Dispatcher:
                 self._say(going, intends)
                 return
             self._act(command)
-        world.done_keys.add(command.key)
         if fails:
             world.failures[key] = world.failures.get(key, 0) + 1
+        else:
+            world.done_keys.add(command.key)
         self._say(going, Failed("as drawn") if fails else Succeeded({}, {}))
 
     def _before(self, command: Command, resource: str) -> Json:
@@ -381,7 +382,7 @@ class Runner:
         if claim is None:
             return False
         stop = Stop(at_once=True)
-        if service.fold(run).ended or not service._wait_for_turn(run, stop, None):
+        if service.fold(run).ended or not service._may_begin(run, stop, None):
             claim.release()
             return False
         dispatcher = Dispatcher(self.stage.world)
@@ -518,7 +519,8 @@ class StageWorld:
         )
         if new is not None:
             self.world.kinds[new] = "rollback"
-            self.world.began[new] = len(self.world.acts), {*self.going()}
+            started = {run for run in self.going() if self.store.tables.runs[run].started_at}
+            self.world.began[new] = len(self.world.acts), {*started, new}
         return new
 
     # -- to the end ----------------------------------------------------------------------------
@@ -546,7 +548,7 @@ class StageWorld:
             for runner in self.runners:
                 for choice in range(3 * len(runner.drives)):
                     moved |= runner.step(choice + turn)
-            if not moved:
+            if not moved and self.going() == going:
                 self._help()
         raise Violation(f"these do not end: {self.going()}")
 

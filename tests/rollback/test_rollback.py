@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rflow.runner import events as ev
 from rflow.runner.artifacts import ArtifactStore
 from rflow.runner.problems import StateError
 
@@ -146,8 +147,9 @@ def test_a_policy_asks_people_first(shop: Make) -> None:
     new = made.service.rollback(one, by="lead@example.com")
     made.service.drive(new, until="wait")
     assert made.site() == "version 2"
-    for by in ("lead@example.com", "oncall@example.com"):
-        made.service.decide(new, "confirm", by=by, decision="approve")
+    with pytest.raises(StateError, match="has decided already"):  # who started it has said yes
+        made.service.decide(new, "confirm", by="lead@example.com", decision="approve")
+    made.service.decide(new, "confirm", by="oncall@example.com", decision="approve")
     assert made.service.drive(new).status == "success"
     assert made.site() == "version 1"
 
@@ -196,3 +198,41 @@ def test_the_stage_says_what_is_on_it(shop: Make) -> None:
     assert view.versions[two] == "2"
     assert view.last is not None
     assert view.last.run == two
+
+
+def test_a_rollback_that_would_leave_something_out_does_not_begin(shop: Make) -> None:
+    made = shop()
+    one = made.release("1")
+    made.release("2")
+    held = made.create("3")
+    made.service.freeze("shop.production", until=4e9, reason="audit", by="lead@example.com")
+    made.service.drive(held, until="wait")
+    new = made.service.rollback(one, by="lead@example.com", cancel_running=True)
+    assert new is not None
+    journal = made.service.journal
+    length = made.service.summary(held).length
+    late = [
+        ev.AttemptStarted("config", 1, "k"),
+        ev.Intended("config", 1, "file late@production", None, "sha256:0"),
+    ]
+    journal.transact(held, length, late, 1.0)  # what it did before it took note
+    assert made.service.drive(new).status == "cancelled"
+    assert "file late@production" in made.service.why(new)[-1].text
+    assert made.service.summary(held).concluded, "it was ended first"
+    assert made.site() == "version 2"
+    assert journal.notes("quarantine") == {}, "nothing was taken away"
+    again = made.service.rollback(one, by="lead@example.com")
+    assert made.service.drive(again).status == "success"
+
+
+def test_a_release_never_takes_a_rollback_away(shop: Make) -> None:
+    made = shop()
+    made.flow.write_text(made.flow.read_text().replace("concurrency queue", "concurrency latest"))
+    one = made.release("1")
+    made.release("2")
+    new = made.service.rollback(one, by="lead@example.com")
+    late = made.create("3")
+    assert made.service.summary(new).status == "pending"
+    assert made.service.drive(new).status == "success"
+    assert made.service.drive(late).status == "success"
+    assert made.site() == "version 3"
