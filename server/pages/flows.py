@@ -17,7 +17,7 @@ from rflow.runner.saved import shown_args
 from rflow.server import actions, actions_flows
 from rflow.server.pages.forms import Posted
 from rflow.server.pages.look import changed, render
-from rflow.server.pages.who import Run, View
+from rflow.server.pages.who import Admin, Run, View
 from rflow.server.reach import of
 
 router = APIRouter(include_in_schema=False)
@@ -122,7 +122,7 @@ def _fields(inputs: dict[str, Any]) -> dict[str, str]:
 
 
 @router.post("/flows/{flow}/arguments")
-def save_argument(request: Request, who: Run, flow: str, form: Posted) -> Response:
+def save_argument(request: Request, who: Admin, flow: str, form: Posted) -> Response:
     """Save the value of an argument for all runs, or forget it."""
     name = form.text("name")
     try:

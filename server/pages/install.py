@@ -11,7 +11,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from rflow.runner.problems import StateError
-from rflow.server.pages import approvals, entry, flows, live, pipelines, runs
+from rflow.server.pages import (
+    admin,
+    approvals,
+    entry,
+    flows,
+    live,
+    pipelines,
+    run_form,
+    runs,
+    stages,
+)
+from rflow.server.pages.choices import Repositories
 from rflow.server.pages.graph import Pictures
 from rflow.server.pages.kept import Kept
 from rflow.server.pages.look import Headers, render
@@ -20,7 +31,7 @@ from rflow.server.problems import Answer, of_state_error
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-PARTS = (entry, live, pipelines, flows, runs, approvals)
+PARTS = (entry, live, pipelines, run_form, flows, stages, runs, approvals, admin)
 NOT_PAGES = ("/api/", "/release-flows/", "/hooks/", "/static/")
 TITLES = {404: "There is no such page", 405: "This page takes no such request"}
 
@@ -32,6 +43,7 @@ def install(app: FastAPI) -> None:
     app.state.session = session_of
     app.state.kept = Kept()
     app.state.pictures = Pictures()
+    app.state.choices = Repositories()
     app.user_middleware.insert(0, Middleware(Headers))
     for part in PARTS:
         app.include_router(part.router)

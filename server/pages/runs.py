@@ -127,7 +127,7 @@ def decide(request: Request, who: Approve, run: str, form: Posted) -> Response:
 
 
 @router.post("/runs/{run}/answer")
-def answer(request: Request, who: Approve, run: str, form: Posted) -> Response:
+def answer(request: Request, who: Run, run: str, form: Posted) -> Response:
     """Say what an attempt that was cut off did."""
     said = ANSWERS.get(form.text("answer"))
     if said is None:
@@ -158,7 +158,7 @@ def rerun(request: Request, who: Run, run: str, form: Posted) -> Response:
 
 
 @router.post("/runs/{run}/undo")
-def undo(request: Request, who: Run, run: str, form: Posted) -> Response:
+def undo(request: Request, who: Approve, run: str, form: Posted) -> Response:
     """Go on with undoing what it has left."""
     actions.undo(of(request), who, run)
     return changed(request, f"/runs/{run}")

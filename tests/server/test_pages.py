@@ -251,7 +251,7 @@ def test_names_are_edited(visit: Visit, place: Place) -> None:
 
 
 def test_saved_arguments(visit: Visit) -> None:
-    visitor = visit("run")
+    visitor = visit("admin")
 
     assert "moon" in visitor.send("/flows/hello/arguments", name="who", value="moon").text
     refused = visitor.send("/flows/hello/arguments", 422, name="whom", value="moon")

@@ -29,13 +29,13 @@ class Visitor:
     def see(self, path: str, status: int = 200) -> str:
         """A page's text as HTML."""
         answer = self.client.get(path)
-        assert answer.status_code == status, answer.text
+        assert answer.status_code == status, said(answer)
         return answer.text
 
     def send(self, path: str, status: int = 200, /, **fields: str | list[str]) -> httpx.Response:
         """Send a form, as a page of this session has it."""
         answer = self.client.post(path, data={"csrf": self.csrf(), **fields})
-        assert answer.status_code == status, answer.text
+        assert answer.status_code == status, said(answer)
         return answer
 
     def csrf(self) -> str:
@@ -54,3 +54,8 @@ class _Fields(HTMLParser):
         given = dict(attrs)
         if tag == "input" and given.get("type") == "hidden":
             self.values[given["name"] or ""] = given.get("value") or ""
+
+
+def said(answer: httpx.Response) -> str:
+    """What a page says, without what stands around it."""
+    return answer.text.partition("<main")[2].partition("</main>")[0]

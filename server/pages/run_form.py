@@ -1,0 +1,266 @@
+"""Starting a run of a flow: a form made of its arguments, triggers and nodes.
+
+The flow that was shown is the flow that is started: if it has changed since, the form is shown
+again.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from rflow.compiler.codec import digest, dumps
+from rflow.compiler.expr import EvalError, evaluate
+from rflow.compiler.notes import gate_of, notes_of
+from rflow.compiler.plan import Plan, Trigger
+from rflow.compiler.waves import coverage, sections, waves
+from rflow.plugins.host import Host
+from rflow.plugins.notation import show_type
+from rflow.plugins.types import Json
+from rflow.runner.prepare import CreationScope
+from rflow.runner.problems import StateError
+from rflow.runner.refusals import BAD_OVERRIDE, Refused
+from rflow.runner.saved import shown_args
+from rflow.server import actions
+from rflow.server.catalog import Served
+from rflow.server.pages.choices import Choices, Repositories
+from rflow.server.pages.fields import Field, field, given, text
+from rflow.server.pages.flows import show_default
+from rflow.server.pages.forms import Form, Posted
+from rflow.server.pages.look import changed, render
+from rflow.server.pages.who import Run
+from rflow.server.reach import of
+
+router = APIRouter(include_in_schema=False)
+TITLES = {"main": "", "failure": "On failure", "finally": "Finally, however the run ends"}
+_NAMED = re.compile(r"`([^`]+)`")
+
+
+@router.get("/flows/{flow}/run")
+def form(request: Request, who: Run, flow: str) -> Response:
+    """The form; the address may fill it in, `?arg.port=80`."""
+    served = actions.served(of(request), flow)
+    return _page(request, served, Form(list(request.query_params.multi_items())))
+
+
+@router.post("/flows/{flow}/run")
+def start(request: Request, who: Run, flow: str, form: Posted) -> Response:
+    """Start the run, or show the form again with what is wrong."""
+    server = of(request)
+    served = actions.served(server, flow)
+    if form.text("plan") != _digest(served):
+        told = StateError(actions.NO_FLOW, "the flow has changed since the form was shown", None)
+        return _page(request, served, form, [told], 409)
+    fields = _arguments(request, served, Form([]))
+    try:
+        overrides = _overrides(form)
+        started = actions.start_run(
+            server,
+            who,
+            flow,
+            args={name.removeprefix("arg."): of for name, of in given(fields, form).items()},
+            overrides=overrides,
+            triggers=_triggers(form),
+            name=form.text("name").strip(),
+            description=form.text("description").strip(),
+            key=form.text("key"),
+            via="manual",
+        )
+    except Refused as refused:
+        return _page(request, served, form, refused.problems, 422)
+    except StateError as error:
+        return _page(request, served, form, [error], 409)
+    return changed(request, f"/runs/{started.run}")
+
+
+def _page(
+    request: Request,
+    served: Served,
+    form: Form,
+    problems: list[StateError] | None = None,
+    status: int = 200,
+) -> Response:
+    server = of(request)
+    arguments = _arguments(request, served, form)
+    triggers = _trigger_fields(server.host, request.app.state.choices, served, form)
+    names = [one.name for one in arguments]
+    names += [one.name for _, fields, _ in triggers for one in fields]
+    errors, others = _placed(problems or [], names)
+    return render(
+        "run_form.html",
+        request,
+        status,
+        served=served,
+        plan=served.plan,
+        digest=_digest(served),
+        key=secrets.token_hex(8),
+        arguments=arguments,
+        triggers=triggers,
+        inputs=_inputs(server.host, served.plan),
+        overrides=form.text("overrides"),
+        name=form.text("name"),
+        description=form.text("description"),
+        errors=errors,
+        problems=others,
+        steps=_steps(served.plan),
+        gates=[gate_of(served.plan, node) for node in served.plan.nodes if node.approval],
+        coverage=coverage(served.plan).lines(),
+    )
+
+
+def _digest(served: Served) -> str:
+    return digest(dumps(served.plan))
+
+
+def _arguments(request: Request, served: Served, form: Form) -> list[Field]:
+    journal = of(request).services.here().journal
+    saved = shown_args(journal, served.plan)
+    return [
+        field(
+            f"arg.{arg.name}",
+            arg.name,
+            arg.type,
+            doc=arg.doc,
+            secret=arg.secret,
+            required=arg.required and arg.name not in saved,
+            otherwise=_otherwise(served.plan, arg.name, saved),
+            entered=form.text(f"arg.{arg.name}"),
+        )
+        for arg in served.plan.args
+    ]
+
+
+def _otherwise(plan: Plan, name: str, saved: dict[str, Json]) -> str:
+    """What an argument is if none is given."""
+    arg = next(arg for arg in plan.args if arg.name == name)
+    if name in saved:
+        return "set" if arg.secret else text(saved[name], arg.type)
+    if arg.default is None or arg.secret:
+        return ""
+    try:
+        return text(evaluate(arg.default, CreationScope(plan, {}), {}), arg.type)
+    except EvalError:
+        return show_default(plan, arg)
+
+
+def _trigger_fields(
+    host: Host, repositories: Repositories, served: Served, form: Form
+) -> list[tuple[Trigger, list[Field], Choices]]:
+    """The fields of each trigger that says something of a run, with what there is to choose."""
+    specs = host.specs().triggers
+    found = []
+    for trigger in served.plan.triggers:
+        spec = specs.get(trigger.kind)
+        if spec is None or not spec.outputs:
+            continue
+        choices = Choices()
+        if trigger.kind == "git":
+            choices = repositories.of(_repo(served.plan, trigger), served.directory)
+        names = ("branch", "sha") if trigger.kind == "git" else [o.name for o in spec.outputs]
+        types = {output.name: output for output in spec.outputs}
+        fields = [
+            replace(
+                field(
+                    f"trigger.{trigger.name}.{name}",
+                    {"sha": "commit"}.get(name, name),
+                    show_type(types[name].type),
+                    doc="" if trigger.kind == "git" else types[name].doc,
+                    entered=form.text(f"trigger.{trigger.name}.{name}"),
+                ),
+                otherwise={"sha": "its newest", "branch": _branch(served.plan, trigger)}.get(
+                    name, ""
+                ),
+            )
+            for name in names
+        ]
+        found.append((trigger, fields, choices))
+    return found
+
+
+def _repo(plan: Plan, trigger: Trigger) -> str:
+    return str(_input(plan, trigger, "repo") or "")
+
+
+def _branch(plan: Plan, trigger: Trigger) -> str:
+    """The branch whose newest commit is taken if nothing is said."""
+    patterns = _input(plan, trigger, "branches")
+    listed = patterns if isinstance(patterns, list) else []
+    return next((str(one) for one in listed if not set(str(one)) & set("*?[!")), "")
+
+
+def _input(plan: Plan, trigger: Trigger, name: str) -> Json:
+    try:
+        return evaluate(trigger.inputs[name], CreationScope(plan, {}), {})
+    except (EvalError, KeyError):
+        return None
+
+
+def _triggers(form: Form) -> dict[str, dict[str, Json]]:
+    found: dict[str, dict[str, Json]] = {}
+    for name, value in form.under("trigger.").items():
+        trigger, _, output = name.rpartition(".")
+        if trigger and value.strip():
+            found.setdefault(trigger, {})[output] = value.strip()
+    return found
+
+
+def _overrides(form: Form) -> dict[str, dict[str, Json]]:
+    """`web.artifact=x`, a line each."""
+    found: dict[str, dict[str, Json]] = {}
+    for line in form.text("overrides").split("\n"):
+        if not line.strip():
+            continue
+        left, equals, value = line.partition("=")
+        node, dot, name = left.strip().rpartition(".")
+        if not equals or not dot or not node or not name:
+            raise StateError(
+                BAD_OVERRIDE, f"`{line.strip()}` is not of the form NODE.INPUT=VALUE", None
+            )
+        found.setdefault(node, {})[name.strip()] = value.strip()
+    return found
+
+
+def _inputs(host: Host, plan: Plan) -> list[str]:
+    """What can be set for this run only: `node.input`."""
+    specs = host.specs().nodes
+    return [
+        f"{node.id}.{one.name}"
+        for node in plan.nodes
+        if node.kind in specs
+        for one in specs[node.kind].inputs
+    ]
+
+
+def _placed(
+    problems: list[StateError], names: list[str]
+) -> tuple[dict[str, StateError], list[StateError]]:
+    """The problems that belong to a field, by its name, and the others."""
+    placed: dict[str, StateError] = {}
+    others: list[StateError] = []
+    for problem in problems:
+        said = _NAMED.findall(problem.message)
+        wanted = {f"arg.{one}" for one in said} | {f"trigger.{one}" for one in said}
+        name = next((name for name in names if name in wanted), None)
+        if name is None or name in placed:
+            others.append(problem)
+        else:
+            placed[name] = problem
+    return placed, others
+
+
+def _steps(plan: Plan) -> list[tuple[str, list[list[dict[str, Any]]]]]:
+    """What will happen: for each section its waves, each with its nodes."""
+    return [
+        (
+            TITLES[section],
+            [
+                [{"node": node, "notes": " · ".join(notes_of(plan, node))} for node in wave]
+                for wave in waves(plan, section)
+            ],
+        )
+        for section in sections(plan)
+    ]

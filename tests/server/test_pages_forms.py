@@ -1,0 +1,296 @@
+"""Forms that change something: a run from its arguments, back to a release, freezes, tokens."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from rflow.server import tokens
+from rflow.server.core import Server
+from rflow.server.tokens import Role
+
+from .conftest import Place, wait_for
+from .visitor import Visitor
+
+TYPES = """
+flow types {
+  ## How many.
+  arg count: int = 3
+  arg ratio: float?
+  arg fast: bool = true
+  arg size: "small" | "large" = "small"
+  arg wait: duration = 90s
+  arg names: list(string) = ["a"]
+  arg token: secret?
+  arg title: string
+  node show: sh { script = "echo $<args.title> $<args.count> $<args.fast> $<args.size>"  pure }
+}
+"""
+SHOP = """
+pipeline shop { stage production { protect } }
+flow release for shop.production {
+  arg text: string
+  approve go_live { by "approve@example.com"  self  within 1h else reject }
+  node web: file.write after go_live { path = "site.txt"  content = $<args.text> }
+  node mail: sh after web { script = "echo sent"  irreversible "a mail cannot be called back" }
+  output version = $<args.text>
+}
+"""
+PUSHED = """
+flow pushed {
+  trigger main: git { repo = "repo"  branches = ["main"] }
+  node show: sh { script = "echo $<refs.main.branch> $<refs.main.sha>"  pure }
+}
+"""
+
+Listening = Callable[..., tuple[Server, str]]
+
+
+class Site:
+    """A server with its folder, and browsers of several people."""
+
+    def __init__(self, place: Place, server: Server, url: str) -> None:
+        self.place, self.server, self.url = place, server, url
+        self.visitors: dict[Role, Visitor] = {}
+
+    def __call__(self, role: Role = "admin") -> Visitor:
+        if role not in self.visitors:
+            self.visitors[role] = Visitor(self.server, self.url, role)
+        return self.visitors[role]
+
+    def start(self, flow: str, status: int = 200, role: Role = "run", **fields: str) -> str:
+        """Fill in the form of a flow and send it; the page that answers."""
+        page = self(role).see(f"/flows/{flow}/run")
+        plan = re.search(r'name="plan" value="([^"]+)"', page)
+        assert plan is not None
+        return self(role).send(f"/flows/{flow}/run", status, plan=plan[1], **fields).text
+
+    def last(self) -> str:
+        """The id of the newest run."""
+        return self.server.services.here().runs(limit=1)[0].run
+
+    def release(self, text: str) -> str:
+        """A release that ended well; its id."""
+        self.start("release", **{"arg.text": text, "name": text})
+        run = self.last()
+        service = self.server.services.here()
+        wait_for(lambda: service.summary(run).status == "waiting" or None)
+        self("approve").send(f"/runs/{run}/decide", node="go_live", round="1", decision="approve")
+        assert self.place.ended(self.server, run) == "success"
+        return run
+
+
+@pytest.fixture
+def site(place: Place, listening: Listening) -> Iterator[Site]:
+    place.write("types.rflow", TYPES)
+    place.write("shop.rflow", SHOP)
+    place.write("pushed.rflow", PUSHED)
+    found = Site(place, *listening())
+    yield found
+    for visitor in found.visitors.values():
+        visitor.client.close()
+
+
+def test_a_form_has_a_field_for_each_type(site: Site) -> None:
+    page = site("run").see("/flows/types/run")
+
+    assert '<input type="checkbox" id="f-arg.fast" name="arg.fast" value="true" checked>' in page
+    assert '<select id="f-arg.size"' in page
+    assert '<option value="large">large</option>' in page
+    assert '<textarea id="f-arg.names"' in page
+    assert 'name="arg.token" value="" placeholder="" spellcheck="false" type="password"' in page
+    assert 'placeholder="1m30s"' in page
+    assert "must be given" in page
+    assert "How many." in page
+
+
+def test_what_is_left_empty_is_as_the_flow_says(site: Site) -> None:
+    site.start("types", **{"arg.title": "hello", "arg.fast": "true"})
+
+    run = site.last()
+    assert site.place.ended(site.server, run) == "success"
+    created = site.server.services.here().fold(run).created
+    assert created.args["count"] == 3
+    assert created.args["fast"] is True
+    assert created.args["wait"] == 90
+    assert created.by == "run@example.com"
+
+
+def test_what_is_filled_in_is_read_by_its_type(site: Site) -> None:
+    fields = {"title": "3.10", "count": "7", "size": "large", "wait": "5m", "names": '["x", "y"]'}
+    site.start("types", **{f"arg.{name}": of for name, of in fields.items()})
+
+    args = site.server.services.here().fold(site.last()).created.args
+    assert args["title"] == "3.10"
+    assert args["count"] == 7
+    assert args["fast"] is False
+    assert args["size"] == "large"
+    assert args["wait"] == 300
+    assert args["names"] == ["x", "y"]
+
+
+def test_mistakes_stand_beside_their_fields(site: Site) -> None:
+    page = site.start("types", 422, **{"arg.count": "many", "arg.names": "x", "arg.token": "hush"})
+
+    assert 'id="f-arg.count-error"' in page
+    assert 'id="f-arg.names-error"' in page
+    assert 'id="f-arg.title-error"' in page
+    assert 'value="many"' in page
+    assert "hush" not in page
+    assert site.server.services.here().runs() == []
+
+
+def test_inputs_are_set_for_one_run(site: Site) -> None:
+    fields = {"arg.title": "x", "overrides": "show.script = echo other\n"}
+    site.start("types", **fields)
+    assert site.place.ended(site.server, site.last()) == "success"
+    overrides = site.server.services.here().fold(site.last()).created.overrides
+    assert overrides == {"show": {"script": "echo other"}}
+
+    fields["overrides"] = "nonsense"
+    assert "is not of the form NODE.INPUT=VALUE" in site.start("types", 409, **fields)
+    fields["overrides"] = "nowhere.script=x"
+    assert "there is no node" in html.unescape(site.start("types", 422, **fields))
+
+
+def test_a_form_that_is_sent_twice_starts_one_run(site: Site) -> None:
+    for _ in range(2):
+        site.start("types", **{"arg.title": "x", "key": "0123456789abcdef"})
+
+    assert len(site.server.services.here().runs()) == 1
+
+
+def test_a_flow_that_has_changed_is_shown_again(site: Site) -> None:
+    page = site("run").send("/flows/types/run", 409, plan="sha256:0", **{"arg.title": "x"}).text
+
+    assert "the flow has changed since the form was shown" in page
+    assert site.server.services.here().runs() == []
+
+
+def git(folder: Path, *words: str) -> str:
+    name = ("-c", "user.name=dev", "-c", "user.email=dev@example.com")
+    done = subprocess.run(
+        ["git", "-C", str(folder), *name, *words], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_branches_and_commits_are_offered(site: Site) -> None:
+    repo = site.place.folder / "repo"
+    repo.mkdir()
+    git(repo, "init", "--quiet", "--initial-branch=main")
+    git(repo, "commit", "--quiet", "--allow-empty", "--message=<b>one</b> & two")
+    git(repo, "branch", "other")
+    sha = git(repo, "rev-parse", "HEAD")
+
+    page = site("run").see("/flows/pushed/run")
+    assert '<option value="other"></option>' in page
+    assert f'<option value="{sha}">&lt;b&gt;one&lt;/b&gt; &amp; two</option>' in page
+    site.start("pushed", **{"trigger.main.branch": "other"})
+
+    triggers = site.server.services.here().fold(site.last()).created.triggers
+    assert triggers["main"]["branch"] == "other"
+    assert triggers["main"]["sha"] == sha
+
+
+def test_a_repository_that_cannot_be_asked_is_told(site: Site) -> None:
+    assert "The repository cannot be asked now" in site("run").see("/flows/pushed/run")
+
+
+def test_back_to_a_release_with_what_stays_acknowledged(site: Site) -> None:
+    first = site.release("one")
+    second = site.release("two")
+    assert (site.place.folder / "site.txt").read_text() == "two"
+    visitor = site("approve")
+    base = f"/runs/{first}/rollback"
+
+    plan = visitor.see(base)
+    assert "a mail cannot be called back" in plan
+    assert "Confirm with your name" in plan
+    name = "approve@example.com"
+    refused = visitor.send(base, 409, reason="slow", confirm=name)
+    assert "does not take back" in refused.text
+    refused = visitor.send(base, 409, reason="slow", acknowledge="mail")
+    assert "is protected" in refused.text
+    assert 'value="mail" checked' in refused.text
+    visitor.send(base, reason="slow", acknowledge="mail", confirm=name)
+
+    back = site.last()
+    assert site.place.ended(site.server, back) == "success"
+    assert (site.place.folder / "site.txt").read_text() == "one"
+    stage = visitor.see("/stages/shop.production")
+    assert "Quarantine" in stage
+    assert "rolled back to by" in stage
+    assert "Nothing is to be done" in visitor.see(base)
+    assert f'href="/runs/{first}"' in visitor.see(f"/runs/{back}")
+    assert f'href="/runs/{back}"' in visitor.see(f"/runs/{first}")
+    visitor.send("/stages/shop.production/lift", run=second, reason="it is mended")
+    assert "Quarantine" not in visitor.see("/stages/shop.production")
+
+
+def test_what_is_no_target_says_why(site: Site) -> None:
+    site.start("types", **{"arg.title": "x"})
+
+    run = site.last()
+    site.place.ended(site.server, run)
+
+    page = site("approve").see(f"/runs/{run}/rollback", 409)
+    assert "its flow has no stage" in page
+
+
+def test_freeze_and_thaw(site: Site) -> None:
+    site.release("one")
+    visitor = site("approve")
+    base = "/stages/shop.production"
+
+    assert (
+        "neither a length nor a time"
+        in visitor.send(f"{base}/freeze", 422, until="soon", reason="x").text
+    )
+    assert (
+        "its end is past"
+        in visitor.send(f"{base}/freeze", 422, until="2020-01-01T00:00", reason="x").text
+    )
+    assert (
+        "the database moves"
+        in visitor.send(f"{base}/freeze", until="1h30m", reason="the database moves").text
+    )
+    assert "frozen" in visitor.see("/")
+    assert "the database moves" not in visitor.send(f"{base}/thaw").text
+
+
+def test_a_token_is_shown_once(site: Site) -> None:
+    visitor = site()
+
+    page = visitor.send("/tokens", name="ci", role="run", lasts="30").text
+    secret = re.search(r"rflow_[a-z2-9]{10}_[A-Za-z0-9_-]{43}", page)
+    assert secret is not None
+    token = tokens.valid(site.server.store, secret[0])
+    assert token is not None
+    assert (token.name, token.role) == ("ci", "run")
+    assert token.expires_at is not None
+    assert secret[0] not in visitor.see("/tokens")
+
+    rotated = re.search(
+        r"rflow_[a-z2-9]{10}_[A-Za-z0-9_-]{43}", visitor.send(f"/tokens/{token.id}/rotate").text
+    )
+    assert rotated is not None
+    assert tokens.valid(site.server.store, secret[0]) is None
+    visitor.send(f"/tokens/{token.id}/revoke")
+    assert tokens.valid(site.server.store, rotated[0]) is None
+    assert "needs a name" in visitor.send("/tokens", 422, name=" ", role="run").text
+
+
+def test_changes_stand_in_the_audit_log(site: Site) -> None:
+    site.start("types", **{"arg.title": "x", "arg.token": "hush"})
+
+    page = site().see("/audit")
+
+    assert "run.start" in page
+    assert "run@example.com" in page
+    assert "hush" not in page
+    site("run").see("/audit", 403)
