@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 from rflow.server import routes_hooks
 from rflow.server.calling import Calls
+from rflow.server.clock import Clock
 from rflow.server.core import Server
 from rflow.server.hooks import Hooks, Limiter
+from rflow.server.polling import Polling
 from rflow.server.receiving import Receiver
 from rflow.server.repositories import Repositories
 from rflow.server.statuses import Reporter
@@ -17,9 +19,10 @@ def install(app: FastAPI, server: Server) -> None:
     repositories = Repositories(server.config, server.host, server.state.root)
     reporter = Reporter(server, repositories)
     receiver = Receiver(server, repositories, reporter)
+    polling = Polling(server, repositories, receiver)
     app.state.hooks = Hooks(server.store, repositories)
     app.state.calls = Calls(server, repositories)
     app.state.receiver = receiver
     app.state.limiter = Limiter()
-    server.workers += [reporter, receiver]
+    server.workers += [reporter, receiver, polling, Clock(server, receiver)]
     app.include_router(routes_hooks.router)

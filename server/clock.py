@@ -1,0 +1,135 @@
+"""Cron triggers: when they are due, and that each due time becomes one delivery.
+
+Owns the table `ticks`: up to when the times of a trigger were looked at. The deliveries of what was
+due since and that mark are written in one transaction, and a due time is the key of its delivery:
+whatever happens, a time is neither forgotten nor taken twice.
+
+In spring, a time that the clock skips is due at the first moment after the gap. In autumn, a time
+that the clock shows twice is due once, unless the hour says `*`: then every hour that passes
+counts.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+from rflow.server import deliveries
+from rflow.server.core import Server
+from rflow.server.deliveries import Incoming
+from rflow.server.receiving import Receiver
+from rflow.server.triggers import Listening, listening
+
+LOOK_S = 1.0
+LATE_S = 60.0
+"""A time that is looked at so much later was missed."""
+MISSED_MAX = 100
+_YEARS_S = 5 * 366 * 86400.0
+
+log = logging.getLogger("rflow.server")
+
+
+def due_times(schedule: str, timezone: str, after: float, until: float) -> list[datetime]:
+    """The times that are due after one moment and up to another, at most the last 100 of them."""
+    zone = ZoneInfo(timezone)
+    hour = schedule.split()[1]
+    twice = hour.startswith("*")
+    window = 3600.0
+    while True:
+        begin = max(after, until - window)
+        found = _between(schedule, zone, begin, until, twice)
+        if begin <= after or len(found) >= MISSED_MAX or window > _YEARS_S:
+            return found[-MISSED_MAX:]
+        window *= 4
+
+
+def _between(
+    schedule: str, zone: ZoneInfo, after: float, until: float, twice: bool
+) -> list[datetime]:
+    found = []
+    times = croniter(schedule, datetime.fromtimestamp(after, zone))
+    while (at := times.get_next(datetime)).timestamp() <= until:
+        again = at.utcoffset() != at.replace(fold=0).utcoffset()
+        if at.timestamp() > after and (twice or not again):
+            found.append(at)
+    return found
+
+
+def chosen(times: list[datetime], now: float, missed: str) -> list[datetime]:
+    """Those of the due times that become runs; `missed` is what the trigger says of the others."""
+    late = [at for at in times if now - at.timestamp() > LATE_S]
+    fresh = times[len(late) :]
+    if missed == "all":
+        return times
+    if missed == "one" and not fresh:
+        return late[-1:]
+    return fresh
+
+
+class Clock:
+    """Looks at the time-tables of the flows that are served."""
+
+    def __init__(self, server: Server, receiver: Receiver) -> None:
+        self._server, self._receiver = server, receiver
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="clock", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._end.is_set():
+            now = time.time()
+            try:
+                self.look(now)
+            except Exception:
+                log.exception("the clock: a fault of rflow's own")
+            # Just after the next full second: cron knows nothing finer.
+            self._end.wait(LOOK_S - now % LOOK_S + 0.01)
+
+    def look(self, now: float) -> None:
+        """Keep what has become due."""
+        rows = self._server.store.read("SELECT * FROM ticks")
+        last = {(row["flow"], row["trigger"]): (row["schedule"], row["last"]) for row in rows}
+        for one in listening(self._server.catalog.flows(), self._server.host, "cron"):
+            schedule, at = last.get((one.flow, one.name), ("", now))
+            if schedule != _schedule(one):
+                self._mark(one, now, [])
+            elif times := due_times(str(one.inputs["schedule"]), _zone(one), at, now):
+                self._mark(one, now, chosen(times, now, str(one.inputs.get("missed", "one"))))
+
+    def _mark(self, one: Listening, now: float, times: list[datetime]) -> None:
+        with self._server.store.write() as db:
+            for at in times:
+                body = {"flow": one.flow, "trigger": one.name, "time": at.isoformat()}
+                key = at.astimezone(UTC).isoformat()
+                source = f"cron {one.flow} {one.name}"
+                data = json.dumps(body).encode()
+                deliveries.put(db, Incoming("cron", source, key, "cron", {}, data))
+            db.execute(
+                "INSERT INTO ticks (flow, trigger, schedule, last) VALUES (?, ?, ?, ?) ON CONFLICT "
+                "(flow, trigger) DO UPDATE SET schedule = excluded.schedule, last = excluded.last",
+                (one.flow, one.name, _schedule(one), now),
+            )
+        if times:
+            self._receiver.wake()
+
+
+def _zone(one: Listening) -> str:
+    return str(one.inputs.get("timezone") or "UTC")
+
+
+def _schedule(one: Listening) -> str:
+    return f"{one.inputs['schedule']} {_zone(one)}"
