@@ -94,9 +94,17 @@ class Driver:
             return
         state = self.state
         if state.phase == "created":
-            self._perform(lambda step: step.emit(ev.RunStarted(self.guard)))
+            self._perform(self._begin)
         else:
             self._perform(self._resume)
+
+    def _begin(self, step: Step) -> None:
+        """A run that was cancelled before it began does not begin."""
+        facts = self.journal.facts(self.run)
+        if self.cancel_wanted or any(fact.kind == "cancel" for fact in facts):
+            self._news(step, (), facts, ())
+        else:
+            step.emit(ev.RunStarted(self.guard))
 
     def _resume(self, step: Step) -> None:
         step.emit(ev.RunResumed(self.guard))

@@ -268,19 +268,21 @@ class GoingBack(Releasing):
         commits -= _commits(self._created(found.target.run))
         if not runs:
             return
+        earlier = self.journal.notes(QUARANTINE).get(runs[-1], {})
         self.journal.put_note(
             QUARANTINE,
             runs[-1],
             {
                 "stage": found.stage,
-                "artifacts": [*sorted(taken - kept)],
-                "commits": [*sorted(map(str, commits))],
-                "runs": [*runs],
+                "artifacts": _union(taken - kept, earlier.get("artifacts"), kept),
+                "commits": _union(map(str, commits), earlier.get("commits")),
+                "runs": [*dict.fromkeys([*_union((), earlier.get("runs")), *runs])],
                 "to": found.target.run,
                 "rollback": new,
                 "by": by,
                 "reason": reason,
                 "at": time.time(),
+                "earlier": earlier,
             },
         )
 
@@ -294,13 +296,24 @@ class GoingBack(Releasing):
         if any(change.run == run for change in self.journal.ledger(summary.stage)):
             return
         for source, body in self.journal.notes(QUARANTINE).items():
-            if body.get("rollback") == run:
+            earlier = body.get("earlier")
+            if body.get("rollback") != run:
+                continue
+            if isinstance(earlier, dict) and earlier:
+                self.journal.put_note(QUARANTINE, source, earlier)
+            else:
                 self.journal.delete_note(QUARANTINE, source)
 
 
 def _commits(created: ev.RunCreated) -> set[Json]:
     shas = {str(values.get("sha")) for values in created.triggers.values() if values.get("sha")}
     return {*shas}
+
+
+def _union(new: Iterable[str], known: Json, without: Iterable[str] = ()) -> list[Json]:
+    """What is held from now on: the new, and what was held of the same run already."""
+    there = map(str, known if isinstance(known, list) else ())
+    return [*sorted({*new, *there}.difference(without))]
 
 
 __all__ = ["GoingBack"]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Literal
 
 from rflow.compiler.expr import Expr, Get
@@ -138,11 +139,13 @@ def crossed_by(state: RunState) -> list[Crossed]:
         contract = plan.contract
         if plan.effect is None or contract.type in ("self", "pure"):
             continue
-        if not state.needs_undo(instance.index) or state.undone(instance.index):
+        going = bool(node.key) and not node.terminal
+        did = state.needs_undo(instance.index) and not state.undone(instance.index)
+        if not (did or going):
             continue
         reason = contract.reason
-        if state.in_doubt(instance.index):
-            reason = f"in doubt: it {node.status}; {reason}".removesuffix("; ")
+        if going or state.in_doubt(instance.index):
+            reason = f"in doubt: it is {node.status}; {reason}".removesuffix("; ")
         if contract.type == "undo":
             reason = f"its undo ({contract.kind}) belongs to its own run"
         found.append(Crossed(state.created.run, instance.id, contract.type, reason))
@@ -185,7 +188,7 @@ class PlanMaker:
             for name, pairs in (node.program or {}).items()
         }
         lock = None if node.lock is None else self._fixed(node.lock, state, scope)
-        id = instance.id if all(n.id != instance.id for n in self.nodes) else f"{instance.id}~2"
+        id = self._free(instance.id)
         self.kinds[node.kind] = plan.kinds.get(node.kind, "")
         self.nodes.append(
             Node(
@@ -209,6 +212,12 @@ class PlanMaker:
                 ),
             )
         )
+
+    def _free(self, id: str) -> str:
+        """An id that no node has yet: several runs have nodes of one id."""
+        taken = {node.id for node in self.nodes}
+        ids = (f"{id}~{number}" if number > 1 else id for number in count(1))
+        return next(free for free in ids if free not in taken)
 
     def confirm(self, stage: Stage) -> None:
         """The gate that the stage's policy asks for, before everything."""

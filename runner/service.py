@@ -191,6 +191,7 @@ class Service(GoingBack):
             waits = until == "wait" and driver.state.status == "waiting"
             return stop.at_once or waits
 
+        driver.cancel_wanted, stop.cancels = stop.cancels, 0
         with contextlib.suppress(Stale):
             driver.drive(leave)
 

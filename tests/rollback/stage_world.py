@@ -139,6 +139,10 @@ class World:
     """Resource → the run that has announced a change of it and has not ended that attempt."""
     began: dict[str, tuple[int, set[str]]] = field(default_factory=dict)
     """Of each rollback, how much had been done when it was created, and which runs went on."""
+    away: dict[str, set[str]] = field(default_factory=dict)
+    """Of each rollback, the artifacts that it took away."""
+    lasting: list[tuple[str, str]] = field(default_factory=list)
+    """Run and node of what nothing can undo."""
     frozen: bool = False
     clock: float = 1_000_000.0
 
@@ -209,12 +213,19 @@ class Journal(MemoryJournal):
                     raise Violation(f"{event.node} of {run} began on a frozen stage")
             case ev.Intended():
                 world.moving[event.resource] = run
-                held = self.notes("quarantine").values()
-                away = {d for body in held for d in body["artifacts"]}  # type: ignore[union-attr]
+                away = {digest for taken in world.away.values() for digest in taken}
                 if release and away.intersection(digests_in(event.after)):
                     raise Violation(f"{run} brings back what was taken away")
+            case ev.RunStarted() if release:
+                runs = self.store.tables.runs
+                for other in runs.values():
+                    going = other.kind == "rollback" and not other.concluded
+                    if going and other.queue == runs[run].queue:
+                        raise Violation(f"{run} began before the rollback {other.run}")
             case ev.RunEnded():
                 world.take_snapshot(run)
+                if not any(act.run == run for act in world.acts):
+                    world.away.pop(run, None)  # it took nothing away
             case ev.RetryRequested() | ev.UndoRequested():
                 for _, before in world.began.values():
                     before.discard(run)
@@ -330,6 +341,8 @@ class Dispatcher:
             world.failures[key] = world.failures.get(key, 0) + 1
         else:
             world.done_keys.add(command.key)
+            if piece.contract == "irreversible" and piece.resource is None:
+                world.lasting.append(key)
         self._say(going, Failed("as drawn") if fails else Succeeded({}, {}))
 
     def _before(self, command: Command, resource: str) -> Json:
@@ -514,11 +527,24 @@ class StageWorld:
     def rollback(self, runner: Runner, run: str, cancel: bool) -> str | None:
         """Create a rollback; StateError where it is refused."""
         preview = runner.service.rollback_preview(run)
+        if runner.service.summary(run).status != "success":
+            raise Violation(f"{run} is a target and did not end well")
+        known = [*self.world.kinds]
+        asked = preview.unacknowledged(())
+        for other, node in self.world.lasting:
+            if known.index(other) > known.index(run) and node not in asked:
+                raise Violation(f"nobody is told that {node} of {other} stays")
         new = runner.service.rollback(
             run, by=BY, acknowledge=preview.unacknowledged(()), cancel_running=cancel
         )
         if new is not None:
             self.world.kinds[new] = "rollback"
+            steps = preview.steps
+            kept = {digest for step in steps for digest in digests_in(step.target)}
+            away = {digest for step in steps for digest in digests_in(step.now)}
+            self.world.away[new] = away - kept
+            for taken in self.world.away.values():
+                taken -= kept
             started = {run for run in self.going() if self.store.tables.runs[run].started_at}
             self.world.began[new] = len(self.world.acts), {*started, new}
         return new

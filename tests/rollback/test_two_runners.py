@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -141,6 +142,7 @@ class TwoRunners(RuleBasedStateMachine):
             case "lift":
                 for taken in service.journal.notes("quarantine"):
                     service.lift(taken, by=BY, reason="tried again")
+                world.away.clear()
             case "time":
                 world.clock += 2.0
 
@@ -169,7 +171,7 @@ class TwoRunners(RuleBasedStateMachine):
             self.stage.close()
 
 
-def play(examples: int, steps: int) -> None:
+def play(examples: int, steps: int, **given: Any) -> None:
     """Play so many games."""
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         TwoRunners,
@@ -179,6 +181,7 @@ def play(examples: int, steps: int) -> None:
             deadline=None,
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
+            **given,
         ),
     )
 
