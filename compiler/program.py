@@ -11,7 +11,7 @@ import gc
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from rflow.compiler.checks.edges import (
     shape_of,
 )
 from rflow.compiler.checks.flows import FlowCheck
-from rflow.compiler.checks.report import Report
+from rflow.compiler.checks.report import Report, TooMany
 from rflow.compiler.gates import Coverage, check_contracts, check_gates, coverage
 from rflow.compiler.inline import Graph, inline
 from rflow.compiler.names import declare_file
@@ -35,6 +35,7 @@ from rflow.compiler.policies import Delays, PolicyRefused
 from rflow.compiler.scope import File, Flow, Member, Program
 from rflow.dsl import ast
 from rflow.dsl.diagnostics import Code, Diagnostic, Source, sort
+from rflow.dsl.limits import RF137
 from rflow.plugins.types import Specs
 
 if TYPE_CHECKING:
@@ -122,24 +123,40 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _check(entry: Source, specs: Specs, load: Loader) -> Checked:
-    found: list[Diagnostic] = []
-    program = Program()
-    _read(entry, specs, load, program, found)
+    checked = Checked([], (), Program(), specs, {})
+    found, program = checked.diagnostics, checked.program
+    try:
+        _check_all(entry, checked, load)
+    except TooMany:
+        found.append(
+            RF137.at(
+                replace(found[-1].primary, text=""),
+                "there are too many mistakes: more were not looked for",
+                help="mend some of them and check again",
+            )
+        )
+    checked.diagnostics = sort(found)
+    if program.files:
+        first = program.files[0]
+        checked.flows = tuple(n for n, flow in program.flows.items() if flow.file is first)
+    return checked
+
+
+def _check_all(entry: Source, checked: Checked, load: Loader) -> None:
+    program, specs, shapes = checked.program, checked.specs, checked.shapes
+    _read(entry, specs, load, program, checked.diagnostics)
     for people in program.people.values():
         check_people(people)
     for pipeline in program.pipelines.values():
         for stage in pipeline.stages.values():
             check_stage(stage, program)
-    shapes: dict[int, Shape] = {}
-    flows = _users_last(program)
-    for flow in flows:
+    for flow in _users_last(program):
         FlowCheck(flow, program, specs).check()
         check_after(flow)
         shape = shapes[id(flow)] = shape_of(flow)
         check_circles(flow, shape)
         pass_loops(shape)
         _measure(flow)
-    checked = Checked(found, (), program, specs, shapes)
     told: set[Member] = set()
     for flow in program.all_flows:
         if flow.stage is not None and flow.stage.protected:
@@ -149,11 +166,6 @@ def _check(entry: Source, specs: Specs, load: Loader) -> Checked:
 
         tests = check_tests(program, program.tests, specs)
         checked.tests = tuple(t for t in tests if t.place.source == 0)
-    checked.diagnostics = sort(found)
-    if program.files:
-        first = program.files[0]
-        checked.flows = tuple(n for n, flow in program.flows.items() if flow.file is first)
-    return checked
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -175,8 +187,9 @@ def _read(
         found += mistakes
         file = File(len(program.files), source, Report(source, found))
         program.files.append(file)
-        if mistakes:
-            file.report.broken = tuple(mistake.primary.span for mistake in mistakes)
+        errors = [mistake for mistake in mistakes if mistake.code.severity == "error"]
+        if errors:
+            file.report.broken = tuple(mistake.primary.span for mistake in errors)
             broken.append(source.text)
         if module is None:
             continue

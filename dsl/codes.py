@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from rflow.dsl import (
+    limits,
     slips_depth,
     slips_entry,
     slips_file,
@@ -20,6 +21,7 @@ def all_codes() -> dict[str, Code]:
     """Code by id, sorted. A number that is used twice is a bug, and raises."""
     codes: dict[str, Code] = {}
     modules: tuple[ModuleType, ...] = (
+        limits,
         slips_depth,
         slips_entry,
         slips_file,

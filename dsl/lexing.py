@@ -14,6 +14,7 @@ from rflow.dsl import ast
 from rflow.dsl import slips_text as slips
 from rflow.dsl.build import Builder, comment
 from rflow.dsl.lexing_literals import FOREIGN, HEREDOC, Literals, plain
+from rflow.dsl.limits import TOKENS_MAX, TooLarge
 from rflow.dsl.parse import TOKENS, is_doc
 from rflow.dsl.tokens import ID, Report, Token
 from rflow.grammar.tables import COMMENT, END, KEYWORDS, SYMBOLS, UNKNOWN
@@ -41,6 +42,7 @@ class Lexer(Literals):
         self.indent = 0
         self.swallowed = False
         self._last = -1
+        self._read = 0
         self._docs: list[ast.Span] = []
 
     def __iter__(self) -> Iterator[Token]:
@@ -50,6 +52,9 @@ class Lexer(Literals):
     def next(self) -> Token:
         """The next token, with what stands before it read."""
         while True:
+            self._read += 1
+            if self._read > TOKENS_MAX:
+                raise TooLarge(self.at)
             m = TOKENS.match(self.text, self.at)
             assert m is not None
             kind = m.lastindex

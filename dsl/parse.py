@@ -11,11 +11,13 @@ from __future__ import annotations
 import gc
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from rflow.dsl import ast, make
 from rflow.dsl.build import Builder, comment
 from rflow.dsl.diagnostics import Diagnostic, Source, sort
+from rflow.dsl.limits import TOKENS_MAX, TooLarge, too_many_references, too_many_tokens
 from rflow.dsl.strings import BadLiteral
 from rflow.grammar.tables import (
     ACTIONS,
@@ -47,12 +49,17 @@ class NotParsed(Exception):
 def parse(source: Source) -> tuple[ast.Module | None, list[Diagnostic]]:
     """The tree of a file and all its syntax mistakes, sorted.
 
-    With mistakes, the tree holds what could be read; it is None where nothing could.
+    With mistakes, the tree holds what could be read; it is None where nothing could, or there is
+    too much.
     """
     module: ast.Module | None
     found: list[Diagnostic] = []
+    if (large := too_many_references(source)) is not None:
+        return None, [large]
     try:
         module = parse_fast(source.text)
+    except TooLarge as error:
+        return None, [too_many_tokens(source, error)]
     except (NotParsed, BadLiteral):
         from rflow.dsl.recover import parse_slowly
 
@@ -103,7 +110,7 @@ def run(builder: Builder, start: str, at: int, end: int) -> Any:
     states, accepting = [STARTS[start]], ENDS[start]
     values: list[Any] = []
     row = actions[states[0]]
-    for m in TOKENS.finditer(text, at, end):
+    for m in islice(TOKENS.finditer(text, at, end), TOKENS_MAX):
         kind: int = m.lastindex  # type: ignore[assignment]
         span = m.span(kind)
         if kind == NAME:
@@ -149,7 +156,7 @@ def run(builder: Builder, start: str, at: int, end: int) -> Any:
                 states.append(state)
                 values.append(value)
             row = actions[state]
-    raise NotParsed
+    raise TooLarge(m.end())
 
 
 def _bound(builder: Builder) -> list[tuple[int, int, Any]]:

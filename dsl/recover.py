@@ -15,10 +15,11 @@ from contextlib import suppress
 from rflow.dsl import ast, slips
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, sort
 from rflow.dsl.lexing import Lexer
+from rflow.dsl.limits import RF137, TooLarge, too_many_tokens
 from rflow.dsl.parse import VERSION, finish
 from rflow.dsl.situation import Situation, Slip, as_kind
 from rflow.dsl.slips_depth import RF129
-from rflow.dsl.slips_entry import RF102, RF137, last_resort
+from rflow.dsl.slips_entry import RF102, last_resort
 from rflow.dsl.slips_file import version_line
 from rflow.dsl.slow_builder import SlowBuilder
 from rflow.dsl.stack import HEADS, NESTING_MAX, Stack, TooDeep, after, filling
@@ -117,6 +118,9 @@ class Reader:
             self._too_deep(deep.token)
         except _Stop:
             pass
+        except TooLarge as large:
+            self.diagnostics.append(too_many_tokens(self.source, large))
+            return None
         return self._module()
 
     def _too_deep(self, token: Token) -> None:

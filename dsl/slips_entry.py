@@ -60,11 +60,6 @@ RF131 = Code(
     "rflow 1\n\nflow a {\n  let b = 1\n}\n}\n",
     "rflow 1\n\nflow a {\n  let b = 1\n}\n",
 )
-RF137 = Code(
-    "RF137",
-    "too many mistakes",
-    "After a hundred mistakes the rest of a file is not read: it is probably no file of rflow.",
-)
 RF139 = Code(
     "RF139",
     "`=` behind a keyword",

@@ -14,9 +14,16 @@ from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, closest
 COMPARISONS_MAX = 200_000
 """So many names are compared for suggestions: thousands of mistakes must not take minutes."""
 
+MISTAKES_MAX = 1_000
+"""After so many mistakes, those of syntax included, the rest is not looked for."""
+
 _DECLARING = (
     "arg|secret|let|trigger|node|approve|sequence|parallel|as|output|each|group|pipeline|stage|flow"
 )
+
+
+class TooMany(Exception):
+    """There are more mistakes than anybody reads; the last is `found[-1]`."""
 
 
 class Report:
@@ -51,7 +58,9 @@ class Report:
         help: str | None = None,
         suggestion: str | None = None,
     ) -> None:
-        """Add a mistake; `text` is what is said at its place."""
+        """Add a mistake; `text` is what is said at its place. Raises TooMany."""
+        if len(self.found) >= MISTAKES_MAX:
+            raise TooMany
         label = Label(self.source, span, text)
         self.found.append(code.at(label, message, labels=labels, help=help, suggestion=suggestion))
 

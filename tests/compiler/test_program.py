@@ -191,7 +191,7 @@ flow part {
     assert found.open == ("one.a", "two.a")
 
 
-def test_thousands_of_unknown_names_are_told_without_comparing_all_with_all() -> None:
+def test_after_a_thousand_mistakes_no_more_are_looked_for() -> None:
     nodes = "".join(
         f'  node name{n}: sh after nam{n} {{ script = "$<refs.nme{n}.v>"  pure }}\n'
         for n in range(2000)
@@ -199,5 +199,19 @@ def test_thousands_of_unknown_names_are_told_without_comparing_all_with_all() ->
 
     checked = check_text(f"rflow 1\nflow f {{\n{nodes}}}")
 
-    assert len(checked.diagnostics) == 4000
-    assert 0 < sum(d.suggestion is not None for d in checked.diagnostics) < 4000
+    assert not checked.ok
+    assert len(checked.diagnostics) == 1001
+    assert [d.code.id for d in checked.diagnostics].count("RF137") == 1
+    assert checked.flows == ("f",)
+
+
+def test_not_all_unknown_names_are_compared_with_all_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rflow.compiler.checks.report.COMPARISONS_MAX", 20_000)
+    nodes = "".join(
+        f'  node name{n}: sh after nam{n} {{ script = "x"  pure }}\n' for n in range(400)
+    )
+
+    checked = check_text(f"rflow 1\nflow f {{\n{nodes}}}")
+
+    assert len(checked.diagnostics) == 400
+    assert 0 < sum(d.suggestion is not None for d in checked.diagnostics) < 400

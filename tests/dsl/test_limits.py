@@ -113,3 +113,24 @@ def test_deep_enough(text: str) -> None:
     assert found == []
     assert module is not None
     assert module == module
+
+
+@pytest.mark.parametrize("mistake", ["", "%"])
+def test_too_many_tokens(monkeypatch: pytest.MonkeyPatch, mistake: str) -> None:
+    """On the quick path, and on the one for files with mistakes."""
+    for module in ("parse", "lexing"):
+        monkeypatch.setattr(f"rflow.dsl.{module}.TOKENS_MAX", 1000)
+    text = f"{HEAD}{mistake}[{'1, ' * 450}] }}"
+    assert "RF152" not in [d.code.id for d in parse(Source("a.rflow", text))[1]]
+    text = f"{HEAD}{mistake}[{'1, ' * 501}] }}"
+    module_, found = parse(Source("a.rflow", text))
+    assert module_ is None
+    assert found[-1].code.id == "RF152"
+    assert found[-1].primary.span[0] >= 1000
+
+
+def test_too_many_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rflow.dsl.limits.REFERENCES_MAX", 10)
+    texts = [f'{HEAD}"{"$<run.id>" * count}" }}' for count in (10, 11)]
+    found = [[d.code.id for d in parse(Source("a.rflow", text))[1]] for text in texts]
+    assert found == [[], ["RF152"]]
