@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +35,7 @@ from rflow.server.pages.forms import Form, Posted
 from rflow.server.pages.look import changed, render
 from rflow.server.pages.who import Run
 from rflow.server.reach import of
+from rflow.server.refusals import STALE_LOOK
 
 router = APIRouter(include_in_schema=False)
 TITLES = {"main": "", "failure": "On failure", "finally": "Finally, however the run ends"}
@@ -53,7 +55,7 @@ def start(request: Request, who: Run, flow: str, form: Posted) -> Response:
     server = of(request)
     served = actions.served(server, flow)
     if form.text("plan") != _digest(served):
-        told = StateError(actions.NO_FLOW, "the flow has changed since the form was shown", None)
+        told = StateError(STALE_LOOK, "the flow has changed since the form was shown", "")
         return _page(request, served, form, [told], 409)
     fields = _arguments(request, served, Form([]))
     try:
@@ -81,7 +83,7 @@ def _page(
     request: Request,
     served: Served,
     form: Form,
-    problems: list[StateError] | None = None,
+    problems: Sequence[StateError] = (),
     status: int = 200,
 ) -> Response:
     server = of(request)
@@ -89,7 +91,7 @@ def _page(
     triggers = _trigger_fields(server.host, request.app.state.choices, served, form)
     names = [one.name for one in arguments]
     names += [one.name for _, fields, _ in triggers for one in fields]
-    errors, others = _placed(problems or [], names)
+    errors, others = _placed(problems, names)
     return render(
         "run_form.html",
         request,
@@ -218,7 +220,7 @@ def _overrides(form: Form) -> dict[str, dict[str, Json]]:
         node, dot, name = left.strip().rpartition(".")
         if not equals or not dot or not node or not name:
             raise StateError(
-                BAD_OVERRIDE, f"`{line.strip()}` is not of the form NODE.INPUT=VALUE", None
+                BAD_OVERRIDE, f"`{line.strip()}` is not of the form NODE.INPUT=VALUE", ""
             )
         found.setdefault(node, {})[name.strip()] = value.strip()
     return found
@@ -236,7 +238,7 @@ def _inputs(host: Host, plan: Plan) -> list[str]:
 
 
 def _placed(
-    problems: list[StateError], names: list[str]
+    problems: Sequence[StateError], names: list[str]
 ) -> tuple[dict[str, StateError], list[StateError]]:
     """The problems that belong to a field, by its name, and the others."""
     placed: dict[str, StateError] = {}

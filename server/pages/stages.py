@@ -18,6 +18,7 @@ from rflow.server.pages.pipelines import columns
 from rflow.server.pages.who import Approve, View
 from rflow.server.problems import Answer
 from rflow.server.reach import of
+from rflow.server.refusals import BAD_END
 
 router = APIRouter(include_in_schema=False)
 LISTED, LISTED_MAX = 25, 400
@@ -92,7 +93,7 @@ def _until(text: str) -> float:
         return (at if at.tzinfo else at.replace(tzinfo=datetime.UTC)).timestamp()
     except (ValueError, OverflowError):
         raise StateError(
-            actions_stages.BAD_END,
+            BAD_END,
             f"`{text}` is neither a length nor a time",
             "a length is `4h` or `1h30m`, a time `2026-03-01T09:00+01:00`",
         ) from None
