@@ -18,7 +18,7 @@ from importlib import metadata
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from rflow.compiler.codec import loads
@@ -59,9 +59,6 @@ class Metrics:
             "node_duration_seconds", "How long attempts took.", "flow kind", TIMES_S
         )
         self._decisions = self._counter("approval_decisions", "Decisions.", "flow decision")
-        self._verdicts = self._counter(
-            "deliveries", "What triggers said of messages that came in.", "source outcome"
-        )
         self._messages = self._counter(
             "subscription_attempts", "Attempts to send to subscribers.", "outcome"
         )
@@ -94,10 +91,6 @@ class Metrics:
     def sent(self, taken: bool) -> None:
         """An attempt to send to a subscriber is over."""
         self._messages.labels("delivered" if taken else "failed").inc()
-
-    def verdict(self, source: str, outcome: str) -> None:
-        """A trigger was asked about a message that came in."""
-        self._verdicts.labels(source, outcome).inc()
 
     def take(self, summary: RunSummary, records: list[Record]) -> None:
         """Records of a run, in order; for the thread that reads them."""
@@ -153,6 +146,8 @@ class _Now(Collector):
     def __init__(self, server: Server) -> None:
         self._server = server
         self._gates: dict[str, tuple[int, int]] = {}
+        self._verdicts: Tally[tuple[str, str]] = Tally()
+        self._counted = server.store.read(_NEWEST)[0][0]
         self._lock = threading.Lock()
 
     def collect(self) -> Iterable[Metric]:
@@ -160,9 +155,16 @@ class _Now(Collector):
         families = {
             name: GaugeMetricFamily(name, doc, labels=labels) for name, doc, labels in _FAMILIES
         }
+        verdicts = CounterMetricFamily(
+            "rflow_deliveries",
+            "What triggers said of messages that came in.",
+            labels=["host", "outcome"],
+        )
         up = 1
         try:
             with self._lock:
+                for said, count in self._said().items():
+                    verdicts.add_metric(said, count)
                 for name, labels, value in self._values():
                     families[name].add_metric(labels, value)
         except (StateError, sqlite3.Error):
@@ -170,7 +172,7 @@ class _Now(Collector):
         told = GaugeMetricFamily("rflow_up", "Whether the state can be read.", value=up)
         version = GaugeMetricFamily("rflow_info", "The version.", labels=["version"])
         version.add_metric([metadata.version("rflow")], 1)
-        return [told, version, *(families.values() if up else ())]
+        return [told, version, *((verdicts, *families.values()) if up else ())]
 
     def _values(self) -> Iterator[tuple[str, list[str], float]]:
         server = self._server
@@ -192,6 +194,19 @@ class _Now(Collector):
             for counted, value in _rows(server.store.read(sql)):
                 yield name, counted, value
 
+    def _said(self) -> Tally[tuple[str, str]]:
+        """What was said since the server began. Deliveries that are done are counted once."""
+        ((newest, open_),) = self._server.store.read(_SETTLED, (self._counted,))
+        settled = newest if open_ is None else open_ - 1
+        if settled > self._counted:
+            self._verdicts += self._count(self._counted, settled)
+            self._counted = settled
+        return self._verdicts + self._count(settled, newest)
+
+    def _count(self, after: int, until: int) -> Tally[tuple[str, str]]:
+        rows = self._server.store.read(_SAID, (after, until))
+        return Tally({(host, outcome): count for host, outcome, count in rows})
+
     def _waiting(self, service: Any, run: RunSummary) -> int:
         """The gates of a run that wait; it is folded only if it has changed since last time."""
         if run.started_at is None or run.status != "waiting":
@@ -203,6 +218,15 @@ class _Now(Collector):
         return known[1]
 
 
+_NEWEST = "SELECT coalesce(max(seq), 0) FROM deliveries"
+_SETTLED = (
+    "SELECT coalesce(max(seq), 0), min(CASE WHEN state <> 'done' THEN seq END) FROM deliveries "
+    "WHERE seq > ?"
+)
+_SAID = (
+    "SELECT d.host, v.outcome, count(*) FROM deliveries AS d JOIN verdicts AS v "
+    "ON v.delivery = d.id WHERE d.seq > ? AND d.seq <= ? GROUP BY d.host, v.outcome"
+)
 _COUNTS = (
     (
         "rflow_subscription_messages",

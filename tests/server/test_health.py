@@ -109,6 +109,37 @@ def test_gates_that_wait_are_shown(api: Api) -> None:
     assert value(api, "rflow_approvals_waiting", **labels) == 1
 
 
+def deliver(api: Api, id: str, outcome: str, state: str) -> None:
+    """A message that came in, as `deliveries` keeps it."""
+    with api.server.store.write() as db:
+        db.execute(
+            "INSERT INTO deliveries VALUES (NULL, ?, 'github', 'shop', ?, 'push', 0, '{}', '', ?, "
+            "0, 1e12, '', '', '')",
+            (id, id, state),
+        )
+        db.execute(
+            "INSERT INTO verdicts VALUES (?, 0, '', 'hello', 'main', ?, '', '', '[]', 0)",
+            (id, outcome),
+        )
+
+
+def test_verdicts_are_counted_once(api: Api) -> None:
+    def counted() -> list[float | None]:
+        name, outcomes = "rflow_deliveries_total", ("started", "no")
+        return [value(api, name, host="github", outcome=outcome) for outcome in outcomes]
+
+    assert counted() == [None, None]
+    deliver(api, "a", "started", "done")
+    deliver(api, "b", "no", "kept")
+    deliver(api, "c", "started", "done")
+    assert counted() == counted() == [2, 1]
+    assert value(api, "rflow_deliveries_kept") == 1
+    with api.server.store.write() as db:
+        db.execute("UPDATE deliveries SET state = 'done'")
+    deliver(api, "d", "no", "done")
+    assert counted() == counted() == [2, 2]
+
+
 def test_requests_are_counted_by_route(api: Api) -> None:
     run = api.start("hello")
     api.ended(run)
