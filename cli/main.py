@@ -57,7 +57,16 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Serve them": {
         "serve": Entry("serve:serve", "Serve flows: triggers, an API, pages."),
+        "login": Entry("login:login", "Keep a token for a server."),
+        "token": Entry("token:token", "Make and end tokens."),
+        "args": Entry("pause:args", "Save arguments of a flow."),
+        "pause": Entry("pause:pause", "Let no trigger start a flow."),
+        "unpause": Entry("pause:unpause", "Let triggers start a flow again."),
+        "audit": Entry("audit:audit", "Show who changed what."),
         "trigger": Entry("trigger:trigger", "Say what triggers would do, and why."),
+        "deliveries": Entry("deliveries:deliveries", "List what came in, and what started."),
+        "webhook": Entry("webhook:webhook", "Let other programs start a flow."),
+        "hook": Entry("hook:hook", "Let a git repository tell of its pushes."),
         "subscriptions": Entry("subscriptions:subscriptions", "Tell other programs of events."),
     },
     "Take them back": {
@@ -176,9 +185,17 @@ class Commands(click.Group):
     " 4 rflow's own fault.",
 )
 @color_option
+@click.option(
+    "--server",
+    metavar="URL",
+    envvar="RFLOW_SERVER",
+    help="Ask this server, not the state on this machine; else RFLOW_SERVER.",
+)
 @click.version_option(package_name="rflow", message="rflow %(version)s")
-def rflow() -> None:
+@click.pass_obj
+def rflow(shared: App, server: str | None) -> None:
     """Release software with flows that are checked before they run."""
+    shared.server = server or ""
 
 
 def invoke(argv: list[str]) -> int:
@@ -210,6 +227,9 @@ def invoke(argv: list[str]) -> int:
         return USAGE
     except Exception as error:
         return _told(error, shared)
+    finally:
+        if shared.remote is not None:
+            shared.remote.close()
 
 
 def _call(argv: list[str], shared: App) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLE = """
 rflow why               the last run: what decided how it went
 rflow why 7k2m deploy   why a node did not start, was skipped, waits …
+rflow why trigger 9xkp  why a delivery did, or did not, start a run
 """
 
 
@@ -30,9 +31,15 @@ rflow why 7k2m deploy   why a node did not start, was skipped, waits …
 def why(run: str | None, node: str | None, form: str, state: str | None) -> int:
     """Say why a node did not start, was skipped, waits, was tried again or asked again.
 
-    Nothing is guessed: each reason was recorded when it decided, with its values.
+    Nothing is guessed: each reason was recorded when it decided, with its values. `rflow why
+    trigger DELIVERY` says what each trigger said of what came in.
     """
     import dataclasses
+
+    if run == "trigger":
+        from rflow.cli.deliveries import why_trigger
+
+        return why_trigger(node, form, state)
 
     service = open_state(state)
     id_ = find_run(service, run)

@@ -16,6 +16,7 @@ from rflow.server import (
     problems,
     routes_admin,
     routes_asking,
+    routes_deliveries,
     routes_events,
     routes_flows,
     routes_runs,
@@ -30,7 +31,15 @@ from rflow.server.restoring import Restoring
 
 __all__ = ["create_app", "of"]
 
-API = (routes_runs, routes_events, routes_asking, routes_stages, routes_flows, routes_admin)
+API = (
+    routes_runs,
+    routes_events,
+    routes_asking,
+    routes_stages,
+    routes_flows,
+    routes_admin,
+    routes_deliveries,
+)
 
 
 def create_app(server: Server) -> FastAPI:

@@ -111,6 +111,20 @@ def is_signed(webhook: Webhook, key: Key, given: str, query: bytes, body: bytes)
     return hmac.compare_digest(wanted.encode(), given.encode("utf-8", "replace"))
 
 
+def chosen(flow: str, named: list[str], wanted: str) -> str:
+    """The webhook trigger that is meant. StateError where there is none."""
+    if wanted in named or (not wanted and len(named) == 1):
+        return wanted or named[0]
+    listed = ", ".join(f"`{name}`" for name in named)
+    if not named:
+        message = f"the flow `{flow}` declares no webhook trigger"
+        raise StateError(BAD_WEBHOOK, message, "add `trigger hook: webhook` to it")
+    message = f"the flow `{flow}` has no webhook trigger `{wanted}`"
+    if not wanted:
+        message = f"the flow `{flow}` has several webhook triggers"
+    raise StateError(BAD_WEBHOOK, message, f"there are: {listed}")
+
+
 def rotate(store: Store, key: Key, id: str) -> Made:
     """Give it another token (and signing secret, if it has one). StateError if it is revoked."""
     webhook = find(store, id)

@@ -44,9 +44,10 @@ RULES: dict[str, Role] = {
     "POST /tokens/{id}/rotate": "admin",
     "GET /audit": "admin",
     "GET /gc": "admin",
+    "POST /deliveries/{id}/replay": "run",
 }
 """What needs more than to read; all else that is read needs `view`."""
-ALL_OF: dict[str, Role] = {"/subscriptions": "admin"}
+ALL_OF: dict[str, Role] = {"/subscriptions": "admin", "/webhooks": "admin"}
 """What is changed under these."""
 PREFIX = "/api/v1"
 

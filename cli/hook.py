@@ -1,0 +1,135 @@
+"""`rflow hook install`: a git repository that tells a server of its pushes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+from rflow.cli.cells import clean
+from rflow.cli.command import Family, command, note, say
+from rflow.cli.failure import Failure
+from rflow.cli.target import as_option, open_state, person, state_option
+
+EXAMPLE = """
+rflow hook install /srv/git/shop.git
+rflow hook install /srv/git/shop.git --url https://rflow.example.com
+"""
+MARK = "# written by `rflow hook install`"
+TOKEN_FILE = "rflow-hook-token"  # noqa: S105
+KEPT = "post-receive.before-rflow"
+
+# The lines that git gives are sent as they are. A server that does not answer is told to whoever
+# pushes, and holds up no push: what it missed is seen by polling, or at the next push.
+SCRIPT = r"""#!/bin/sh
+{mark}
+hooks=$(cd "$(dirname "$0")" && pwd)
+lines=$(cat; echo x)
+lines=${{lines%x}}
+status=0
+if [ -x "$hooks/{kept}" ]; then
+  printf '%s' "$lines" | "$hooks/{kept}" "$@" || status=$?
+fi
+id=$(printf '%s %s' "$(date +%s%N)" "$lines" | git hash-object --stdin)
+if ! printf '%s' "$lines" | curl -sS --fail --max-time 20 --retry 3 --retry-connrefused \
+    -K "$hooks/{token}" -H "X-Rflow-Delivery: $id" -H "Content-Type: text/plain" \
+    --data-binary @- -o /dev/null {url}; then
+  echo "rflow: the server could not be told of this push" >&2
+fi
+exit $status
+"""
+
+
+@click.group("hook", cls=Family, example=EXAMPLE)
+@click.pass_context
+def hook(ctx: click.Context) -> None:
+    """Let a plain git repository tell a server of its pushes."""
+    if ctx.invoked_subcommand is None:
+        raise Failure("what of hooks?", help="`rflow hook install REPO`")
+
+
+@command("install", example=EXAMPLE)
+@click.argument("repo", default=".")
+@click.option(
+    "--url", metavar="URL", default="http://127.0.0.1:8700", help="Where the server is reached."
+)
+@as_option
+@state_option
+def install(repo: str, url: str, by: str | None, state: str | None) -> int:
+    """Write a `post-receive` hook that tells the server of what is pushed to REPO.
+
+    A hook that is there already is kept and still called. The hook has a token of its own, in a
+    file that only its owner can read; it speaks for this repository alone. Installed again, it
+    gets another token.
+    """
+    from rflow.runner.secrets import Key
+    from rflow.server import audit, webhooks
+    from rflow.server.core import STORE_NAME
+    from rflow.server.events import repository_key
+    from rflow.server.store import Store
+    from rflow.server.tokens import Principal
+
+    place = _git_folder(repo)
+    if not url.startswith(("http://", "https://")):
+        raise Failure(f"`{clean(url)}` is no web address", help="`--url https://…`")
+    service = open_state(state, Path.cwd() / "flow.rflow")
+    store = Store(service.state.root / STORE_NAME)
+    try:
+        key = repository_key(str(place))
+        who = Principal(person(by), "admin", "", "command line")
+        with audit.change(store, who, "hook.install", key):
+            before = [one.id for one in webhooks.listed(store, key) if one.revoked_at is None]
+            made = webhooks.create(
+                store, Key(service.state.key), "repository", key, by=who.name, rate=10_000
+            )
+            _write(place / "hooks", f"{url.rstrip('/')}/hooks/plain", made.token)
+            for id in before:
+                webhooks.revoke(store, id)
+    finally:
+        store.close()
+        service.close()
+    say(f"{clean(str(place))} tells {clean(url)} of its pushes")
+    note(f'  a flow listens to it with `repo = "{clean(str(place))}"`')
+    return 0
+
+
+hook.add_command(install)
+
+
+def _git_folder(repo: str) -> Path:
+    """Where git keeps the repository."""
+    from rflow.server.mirror import GitError, git
+
+    try:
+        told = git("rev-parse", "--absolute-git-dir", folder=Path(repo))
+    except GitError:
+        raise Failure(
+            f"there is no git repository at `{clean(repo)}`", help="name its folder"
+        ) from None
+    return Path(told.decode("utf-8", "surrogateescape").rstrip("\n"))
+
+
+def _write(hooks: Path, url: str, token: str) -> None:
+    """Write the hook and its token; a hook of somebody else's is moved aside, once."""
+    hooks.mkdir(exist_ok=True)
+    path, kept = hooks / "post-receive", hooks / KEPT
+    if path.exists() and MARK not in path.read_text("utf-8", "replace"):
+        if kept.exists():
+            raise Failure(
+                f"both `{path}` and `{kept}` are there", help="join them into one of the two"
+            )
+        path.rename(kept)
+    line = f'header = "Authorization: Bearer {token}"\n'
+    _put(hooks / TOKEN_FILE, line, 0o600)
+    script = SCRIPT.format(mark=MARK, kept=KEPT, token=TOKEN_FILE, url=shlex.quote(url))
+    _put(path, script, 0o755)
+
+
+def _put(path: Path, text: str, mode: int) -> None:
+    aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(aside, mode)
+    os.replace(aside, path)
