@@ -121,6 +121,6 @@ def _promote(before: Column, column: Column) -> str:
     if not new or before.view is None:
         return ""
     versions = {before.view.versions.get(held.run, "") for held in new} - {""}
-    what = ", ".join(sorted(words.short(version) for version in versions))
+    what = ", ".join(sorted(words.value(version) for version in versions))
     names = ", ".join(words.resource(held.resource, before.name) for held in new)
     return f"{before.short} has {what or 'another value'} of {names}"
