@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,11 @@ INLINE_MAX = 32 * 1024
 
 VALUE_MARK = "$rflow.value"
 """The key of the map that stands in the journal for a value that is kept as an artifact."""
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a digest that an artifact may have."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,12 @@ class ArtifactStore:
             raise ValueError(f"{digest!r} is no digest")
         digits = digest.removeprefix("sha256:")
         return self._folder / digits[:2] / digits
+
+    def _keep(self, digest: str, source: BinaryIO) -> None:
+        """Keep what has this digest, or is said to: reading tells."""
+        with _Aside(self._folder) as aside:
+            shutil.copyfileobj(source, aside.file)
+            aside.keep(self._place(digest))
 
     def _known(self, digest: str, size: int) -> bool:
         """Whether it is in the store; one of another size was damaged and is replaced."""

@@ -12,6 +12,7 @@ from rflow.compiler.plan import Json, Node, Plan
 from rflow.plugins import node as author
 from rflow.plugins.context import Deployed, NodeError
 from rflow.runner.artifacts import ArtifactStore
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.command import Command
 from rflow.runner.guard import Guard
 from rflow.runner.guard_process import GRACE_S
@@ -72,7 +73,7 @@ class Bench:
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """The artifact store of the state folder."""
-        return ArtifactStore(self.state.artifacts)
+        return artifact_store(self.state)
 
     @cached_property
     def folder(self) -> str:

@@ -24,8 +24,9 @@ from pathlib import Path
 from rflow.plugins.types import Json
 from rflow.runner import events as ev
 from rflow.runner.artifacts import VALUE_MARK, ArtifactStore, Kept
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.journal import Journal, RunSummary
-from rflow.runner.ledger import Held, deployed, first_change
+from rflow.runner.ledger import Held, deployed, deployed_at, first_change
 from rflow.runner.problems import StateError
 from rflow.runner.state_dir import StateDir
 
@@ -69,7 +70,7 @@ class Garbage:
 
 def find(journal: Journal, state: StateDir, keep: Keep, now: float) -> Garbage:
     """Look; nothing is removed."""
-    store = ArtifactStore(state.artifacts)
+    store = artifact_store(state)
     runs = journal.runs(limit=ALL)
     needed = _Needed(journal, store)
     needed.by_stages(keep)
@@ -103,7 +104,7 @@ def collect(journal: Journal, state: StateDir, keep: Keep, now: float) -> Garbag
         found.driven = found.driven or _driven(journal, journal.runs(concluded=False, limit=ALL))
         if found.driven is not None:
             return found
-        store = ArtifactStore(state.artifacts)
+        store = artifact_store(state)
         for kept in found.goes:
             store.delete(kept.digest)
     found.folders = [folder for folder in found.folders if _remove(journal, folder)]
@@ -139,7 +140,7 @@ class _Needed:
             self._values(deployed(changes), f"it is on {stage}")
         for stage, changes in ledgers.items():
             for run in self.journal.runs(stage=stage, status="success", limit=keep.releases):
-                held = deployed(changes, self.journal.ended_at_change(run.run))
+                held = deployed_at(changes, self.journal.ended_at_change(run.run))
                 why = f"release {run.run} of {stage} needs it"
                 self._values(held, why)
                 self._makers(held, why)

@@ -52,6 +52,12 @@ def deployed(changes: Iterable[Change], upto: int | None = None) -> dict[str, He
     return found
 
 
+def deployed_at(changes: Iterable[Change], end: int | None) -> dict[str, Held]:
+    """What a stage goes back to: its resources after the change `end`, without those that were
+    in doubt and stayed so. What was cut off may never have been there."""
+    return deployed((change for change in changes if change.state != "open"), end)
+
+
 def first_before(changes: Iterable[Change], resource: str) -> Json:
     """The value a resource had before the first change that is known."""
     return next((change.before for change in changes if change.resource == resource), None)

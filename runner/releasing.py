@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from rflow.compiler.plan import Json
 from rflow.runner import events as ev
 from rflow.runner import refusals
-from rflow.runner.artifacts import ArtifactStore
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.creating import Creating
 from rflow.runner.journal import RunSummary
-from rflow.runner.ledger import Held, deployed, digests_in
+from rflow.runner.ledger import Held, deployed, deployed_at, digests_in
 from rflow.runner.line import FREEZE, QUARANTINE, freeze_of, quarantines
 from rflow.runner.problems import StateError
 
@@ -112,7 +112,7 @@ class Releasing(Creating):
         for run in runs:
             why = self._why_no_target(run)
             if not why:
-                lost = self._lost(deployed(changes, self.journal.ended_at_change(run.run)))
+                lost = self._lost(deployed_at(changes, self.journal.ended_at_change(run.run)))
                 why = f"the artifact of {next(iter(lost))} is gone" if lost else ""
             found.append(Release(run, self.version(run.run), why, back.get(run.run, [])))
         return found
@@ -132,7 +132,7 @@ class Releasing(Creating):
         return ""
 
     def _lost(self, held: dict[str, Held]) -> dict[str, str]:
-        store = ArtifactStore(self.state.artifacts)
+        store = artifact_store(self.state)
         return {
             resource: digest
             for resource, h in held.items()

@@ -37,7 +37,7 @@ from rflow.compiler.plan import (
 from rflow.compiler.rewrite import rewrite
 from rflow.runner.expand import Instance
 from rflow.runner.journal import Change, RunSummary
-from rflow.runner.ledger import Held, deployed, first_change
+from rflow.runner.ledger import Held, deployed, deployed_at, first_change
 from rflow.runner.scope import Filters, RunScope, dig, is_secret
 from rflow.runner.state import RunState
 
@@ -110,7 +110,7 @@ def steps_to(
 ) -> tuple[list[Step], list[Held]]:
     """What must be set back so that the stage is as it was after change `end`, and what is so
     already. `flow_of` says the flow of a run, `kind_of` the kind of a run's node."""
-    then, now = deployed(changes, end), deployed(changes)
+    then, now = deployed_at(changes, end), deployed(changes)
     steps: list[Step] = []
     same: list[Held] = []
     for resource, held in sorted(now.items(), key=lambda item: item[1].seq):

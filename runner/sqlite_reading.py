@@ -18,6 +18,7 @@ from typing import Any
 from rflow.plugins.types import Json
 from rflow.runner import sqlite_file, sqlite_record
 from rflow.runner.artifacts import VALUE_MARK, ArtifactStore, grow
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.chain import Stored
 from rflow.runner.claims import FileClaim, claim, claimed
 from rflow.runner.events import EVENT_VERSION, AttemptSucceeded, Record, decode
@@ -51,7 +52,7 @@ class SqliteReading:
         self._guarded = Guarded(state.database)
         self._db = sqlite_file.open_database(state.database, busy_timeout_s)
         self._said = 0
-        self._artifacts = ArtifactStore(state.artifacts)
+        self._artifacts = artifact_store(state)
         self._admitting = False
         self._last: tuple[str, int, str] | None = None
         """The run last written to through this, its length then, and its last event's head."""

@@ -13,7 +13,7 @@ This module must never write, repair or guess; what cannot be read is a finding.
 
 from __future__ import annotations
 
-from rflow.runner.artifacts import ArtifactStore
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.heads import noted_heads
 from rflow.runner.journal import Journal
 from rflow.runner.problems import StateError
@@ -40,7 +40,7 @@ def verify(journal: Journal, state: StateDir, run: str, given: str = "") -> Verd
     plan = check_plan(found, journal, bodies)
     check_line(found, journal, events, bodies)
     check_ledger(found, journal, events)
-    check_artifacts(found, ArtifactStore(state.artifacts), bodies, plan)
+    check_artifacts(found, artifact_store(state), bodies, plan)
     return found
 
 

@@ -656,9 +656,11 @@ class StageWorld:
             return
         others = self.others(run)
         target = str(created.trigger["to"])
+        end = service.journal.ended_at_change(target)
+        doubt = {r for r, h in deployed(service.journal.ledger(NAME), end).items() if h.doubt}
         for resource, (value, _) in self.world.snapshots[target].items():
             now = self.world.values.get(resource)
-            if not others and value != MOVING and now != value:
+            if not others and value != MOVING and resource not in doubt and now != value:
                 raise Violation(f"after {run} {resource} is {now}; when {target} ended, {value}")
         if others or service._why_no_target(service.summary(target)):
             return
