@@ -16,7 +16,7 @@ from rflow.plugins import (
     TakesSecret,
     Trusted,
 )
-from rflow.plugins.kinds.places import pause, value_before
+from rflow.plugins.kinds.places import DeployedName, pause, resource_of, value_before
 from rflow.plugins.kinds.sh import SHELL, run_script
 
 
@@ -37,9 +37,7 @@ class Command(Node, kind="deploy.command", effect="deployment", repeatable=True)
     undo_: Annotated[
         str, Program, TakesSecret, Trusted, Doc("The script that deploys a former value.")
     ]
-    name: Annotated[
-        str | None, Trusted, Doc("The name of what is deployed; the node's unless said otherwise.")
-    ] = None
+    name: DeployedName = None
     within: Annotated[
         Duration, Doc("How long `status` may take to print the value once it is deployed.")
     ] = 0.0
@@ -63,7 +61,7 @@ class Command(Node, kind="deploy.command", effect="deployment", repeatable=True)
         if not wanted:
             raise NodeError("`value` is empty: it says what is to be deployed", retry=False)
         now = self._ask(ctx)
-        resource = f"{self.name or ctx.node}@{ctx.stage}" if ctx.stage else self.name or ctx.node
+        resource = resource_of(ctx, self.name)
         before = value_before(ctx, resource, now)
         ctx.intend(resource, before, wanted)
         self._run(ctx, "apply", self.apply, wanted, now)

@@ -18,7 +18,13 @@ from rflow.plugins import (
     Trusted,
 )
 from rflow.plugins.kinds.http import Probe, unless_ended
-from rflow.plugins.kinds.places import ended, note_end, value_before
+from rflow.plugins.kinds.places import (
+    DeployedName,
+    ended,
+    note_end,
+    resource_of,
+    value_before,
+)
 from rflow.plugins.kinds.releases import Releases
 from rflow.plugins.kinds.sh import SHELL, run_script
 
@@ -34,9 +40,7 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
 
     artifact: Annotated[Artifact, Doc("The archive, a tar file.")]
     target: Annotated[str, Trusted, Doc("The folder.")]
-    name: Annotated[
-        str | None, Trusted, Doc("The name of what is deployed; the node's unless said otherwise.")
-    ] = None
+    name: DeployedName = None
     shared: Annotated[
         list[str],
         Trusted,
@@ -75,7 +79,7 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
     def run(self, ctx: Context) -> Outputs:
         if self.keep < 1:
             raise NodeError("`keep` must be at least 1", retry=False)
-        releases, resource = self._releases(ctx), self._resource(ctx)
+        releases, resource = self._releases(ctx), resource_of(ctx, self.name)
         archive = ctx.artifacts.path(self.artifact)
         now = releases.value()
         try:
@@ -146,10 +150,6 @@ class Directory(Node, kind="deploy.directory", effect="deployment", repeatable=T
 
     def _releases(self, ctx: Context) -> Releases:
         return Releases(ctx.directory / self.target)
-
-    def _resource(self, ctx: Context) -> str:
-        name = self.name or ctx.node
-        return f"{name}@{ctx.stage}" if ctx.stage else name
 
     def _outputs(self, releases: Releases, before: Json) -> Outputs:
         former = before if isinstance(before, str) and before.startswith("sha256:") else None

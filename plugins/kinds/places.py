@@ -7,8 +7,20 @@ import re
 import time
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
-from rflow.plugins import Context, Json, NodeError
+from rflow.plugins import Context, Doc, Json, NodeError, Trusted
+
+DeployedName = Annotated[
+    str | None, Trusted, Doc("The name of what is deployed; the node's unless said otherwise.")
+]
+"""The input `name` of the kinds that deploy."""
+
+
+def resource_of(ctx: Context, name: str | None) -> str:
+    """The resource that a node deploys: `web@production`."""
+    name = name or ctx.node
+    return f"{name}@{ctx.stage}" if ctx.stage else name
 
 
 def own_folder(ctx: Context) -> Path:
