@@ -9,11 +9,14 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rflow.cli import terminal
 from rflow.cli.terminal import Pen
+
+if TYPE_CHECKING:
+    from rflow.cli.remote import RemoteService
 
 FORMAT_CHOICES = ("text", "json")
 HELP_OPTION: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
@@ -25,6 +28,10 @@ class App:
 
     argv: tuple[str, ...] = ()
     color: str = "auto"
+    server: str = ""
+    """The server that is asked, "" for the state on this machine."""
+    remote: RemoteService | None = None
+    """The runner there, once it was asked for."""
 
     @cached_property
     def width(self) -> int:

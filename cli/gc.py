@@ -55,7 +55,7 @@ def gc(
     """
     from rflow.runner.gc import Keep, collect, find
 
-    service = open_state(state)
+    service = open_state(state, here=True)
     keep, now = Keep(days * DAY_S, keep_releases, keep_runs), time.time()
     found = find(service.journal, service.state, keep, now)
     if form != "json":

@@ -176,6 +176,10 @@ class Commands(click.Group):
                 formatter.write_dl([(name, entry.about) for name, entry in commands.items()])
 
 
+def _set_server(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    ctx.ensure_object(App).server = value or ""
+
+
 @click.group(
     cls=Commands,
     name="rflow",
@@ -189,13 +193,13 @@ class Commands(click.Group):
     "--server",
     metavar="URL",
     envvar="RFLOW_SERVER",
+    expose_value=False,
+    callback=_set_server,
     help="Ask this server, not the state on this machine; else RFLOW_SERVER.",
 )
 @click.version_option(package_name="rflow", message="rflow %(version)s")
-@click.pass_obj
-def rflow(shared: App, server: str | None) -> None:
+def rflow() -> None:
     """Release software with flows that are checked before they run."""
-    shared.server = server or ""
 
 
 def invoke(argv: list[str]) -> int:

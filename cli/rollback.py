@@ -93,7 +93,8 @@ def rollback(
     found = service.rollback_preview(target, only)
     assert stage is not None  # else it is no target
     _check_acknowledged(found, acknowledge)
-    files = _flow_files(service, target) if with_flow else []
+    there = {"with_flow": True} if with_flow and app().remote is not None else {}
+    files = _flow_files(service, target) if with_flow and not there else []
     if form != "json":
         rollback_view.show(service, found, stage, acknowledge)
         for change in files:

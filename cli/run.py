@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rflow.cli.cells import clean
@@ -14,9 +14,10 @@ from rflow.cli.failure import Failure
 from rflow.cli.files import Unreadable, read_file, read_stdin
 from rflow.cli.flows import Flows, flows_of
 from rflow.cli.question import agreed, must_be_able_to_ask
-from rflow.cli.target import as_option, open_state, person, state_option
+from rflow.cli.target import as_option, on_server, open_state, person, state_option
 
 if TYPE_CHECKING:
+    from rflow.cli.remote import RemoteService
     from rflow.compiler.plan import Plan
     from rflow.runner.prepare import Prepared
     from rflow.runner.service import Service
@@ -88,6 +89,17 @@ def run(
     terminal, or with `--format json`, `--yes` must stand there instead. Ctrl-C cancels the run,
     a second one leaves it at once, to go on with `rflow resume`.
     """
+    remote = on_server() if state is None else None
+    if remote is not None:
+        wanted = {
+            "args": _arguments(args, arg_files, file),
+            "overrides": dotted("--set", overrides),
+            "triggers": dotted("--trigger", triggers),
+            "name": name,
+            "description": description,
+        }
+        person(by)
+        return _run_there(remote, file, flow, wanted, yes=yes, detach=detach, form=form)
     flows = flows_of(file)
     chosen = flows.choose(flow)
     plan = flows.plan(chosen)
@@ -112,10 +124,39 @@ def run(
     return _begin(service, prepared, form=form, parallel=parallel, detach=detach)
 
 
+def _run_there(
+    service: RemoteService,
+    name: str,
+    flow: str | None,
+    given: dict[str, Any],
+    *,
+    yes: bool,
+    detach: bool,
+    form: str,
+) -> int:
+    """Start a run of a flow that a server serves; it is the server that has the file."""
+    if flow is not None or name.endswith(".rflow") or name == "-":
+        raise Failure(
+            "a server runs the flows that it serves", help="name the flow alone: `rflow run NAME`"
+        )
+    must_be_able_to_ask("start the run", yes, form)
+    plan = service.flow_plan(name)
+    if form != "json":
+        say(waves(plan, color=app().out.on).rstrip("\n"))
+        say()
+        if not yes and not agreed(f"Start a run of {clean(plan.flow)}?"):
+            note("nothing was started")
+            return 0
+    return _go_on(service, service.start(name, **given), form=form, parallel=4, detach=detach)
+
+
 def _begin(service: Service, prepared: Prepared, *, form: str, parallel: int, detach: bool) -> int:
+    return _go_on(service, service.create(prepared), form=form, parallel=parallel, detach=detach)
+
+
+def _go_on(service: Service, id_: str, *, form: str, parallel: int, detach: bool) -> int:
     from rflow.cli import following
 
-    id_ = service.create(prepared)
     if detach:
         say(f'{{"run": "{id_}"}}' if form == "json" else id_)
         following.detach(service, id_)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rflow.cli.command import App
 from rflow.cli.failure import Failure
 
 if TYPE_CHECKING:
+    from rflow.cli.remote import RemoteService
     from rflow.runner.journal import RunSummary
     from rflow.runner.service import Service
     from rflow.runner.view import NodeRecord
@@ -26,7 +28,17 @@ as_option = click.option(
 
 
 def person(given: str | None) -> str:
-    """The name under which something is done."""
+    """The name under which something is done; on a server it is that of the token."""
+    context = click.get_current_context(silent=True)
+    shared = context.find_object(App) if context is not None else None
+    if shared is not None and shared.remote is not None:
+        name = shared.remote.name()
+        if given not in (None, name):
+            raise Failure(
+                f"the server knows you as {name}, by your token",
+                help="leave `--as` out, or use the token of that name",
+            )
+        return name
     name = given if given is not None else os.environ.get("RFLOW_AS") or _login()
     name = name.strip()
     if not name or not name.isprintable():
@@ -65,8 +77,18 @@ def _there(path: Path) -> bool:
         return True
 
 
-def open_state(state: str | None, flow_file: Path | None = None, host: Any = None) -> Service:
-    """The service on a state folder. Without a flow file the state must exist."""
+def open_state(
+    state: str | None, flow_file: Path | None = None, host: Any = None, *, here: bool = False
+) -> Service:
+    """The service on a state folder, or on the server that is asked. Without a flow file the
+    state must exist; `here`: what is done cannot be done over a server."""
+    if state is None and (remote := on_server()) is not None:
+        if here:
+            raise Failure(
+                "that cannot be done over a server",
+                help="do it on the machine where the state lies, with `--state DIR`",
+            )
+        return remote
     from rflow.runner.state_dir import locate
 
     beside = flow_file if flow_file is not None else Path.cwd() / "flow.rflow"
@@ -82,6 +104,22 @@ def open_state(state: str | None, flow_file: Path | None = None, host: Any = Non
     service = Service.open(place.root, plugins, create=flow_file is not None)
     service.compile_again = compile_again
     return service
+
+
+def on_server() -> RemoteService | None:
+    """The runner on the server that is asked, None if none is."""
+    context = click.get_current_context(silent=True)
+    shared = context.find_object(App) if context is not None else None
+    if shared is None or not shared.server:
+        return None
+    if shared.remote is None:
+        from rflow.cli.client import Client, server_url, token_for
+        from rflow.cli.remote import RemoteService
+
+        url = server_url(shared.server)
+        later: Any = _Later()
+        shared.remote = RemoteService(Client(url, token_for(url)), later)
+    return shared.remote
 
 
 def compile_again(plan: Any, flow: str) -> Any:
