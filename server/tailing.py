@@ -49,7 +49,7 @@ class Tail:
         self.queued: Callable[[], None] = lambda: None
         self._read: dict[str, int] = {}
         self._version = -1
-        self._all_at = 0.0
+        self._all_at, self._all_version = 0.0, -1
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="tail", daemon=True)
 
@@ -69,7 +69,7 @@ class Tail:
         """Read what is new, if anything is; the number of records."""
         journal = self._services.here().journal
         version, now = journal.version(), time.monotonic()
-        whole = now >= self._all_at
+        whole = now >= self._all_at and version != self._all_version
         if version == self._version and not whole:
             return 0
         runs = {run.run: run for run in journal.runs(concluded=False, limit=1 << 40)}
@@ -79,7 +79,7 @@ class Tail:
         count = self._take(journal, sorted(changed, key=lambda run: run.created_at))
         self._version = version
         if whole:
-            self._all_at = now + ALL_S
+            self._all_at, self._all_version = now + ALL_S, version
         return count
 
     def _take(self, journal: Journal, changed: list[RunSummary]) -> int:
