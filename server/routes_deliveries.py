@@ -7,10 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
-from rflow.runner.secrets import Key
-from rflow.server import audit, deliveries, webhooks
+from rflow.server import actions_triggers, deliveries, webhooks
 from rflow.server.access import Admin, Run, View
-from rflow.server.actions import served
 from rflow.server.answers import answer, cursor, page, pages, problems, read_cursor, shape
 from rflow.server.core import Server
 from rflow.server.deliveries import Delivery, Told
@@ -77,9 +75,7 @@ def show_delivery(request: Request, who: View, id: Id) -> Response:
 def replay_delivery(request: Request, who: Run, id: Id) -> Response:
     """Work a delivery off once more, as a new one."""
     server = of(request)
-    with audit.change(server.store, who, "delivery.replay", id):
-        found = deliveries.find(server.store, id)
-        again = deliveries.replay(server.store, found)
+    again = actions_triggers.replay(server, who, id)
     receiver: Any = request.app.state.receiver
     receiver.wake()
     return answer(_told(server, again), 202)
@@ -103,21 +99,14 @@ def list_webhooks(
 )
 def make_webhook(request: Request, who: Admin, wanted: NewWebhook) -> Response:
     """Make a webhook. Its token is in this answer alone."""
-    server = of(request)
-    with audit.change(server.store, who, "webhook.create", wanted.flow) as logged:
-        plan = served(server, wanted.flow).plan
-        named = [one.name for one in plan.triggers if one.kind == "webhook"]
-        made = webhooks.create(
-            server.store,
-            Key(server.state.key),
-            "flow",
-            wanted.flow,
-            by=who.name,
-            trigger=webhooks.chosen(wanted.flow, named, wanted.trigger),
-            signed=wanted.signed,
-            rate=wanted.rate,
-        )
-        logged.detail["id"] = made.webhook.id
+    made = actions_triggers.make_webhook(
+        of(request),
+        who,
+        wanted.flow,
+        trigger=wanted.trigger,
+        signed=wanted.signed,
+        rate=wanted.rate,
+    )
     return _once(made, 201)
 
 
@@ -126,17 +115,13 @@ def make_webhook(request: Request, who: Admin, wanted: NewWebhook) -> Response:
 )
 def rotate_webhook(request: Request, who: Admin, id: Id) -> Response:
     """Give a webhook another token; the old one ends at once."""
-    server = of(request)
-    with audit.change(server.store, who, "webhook.rotate", id):
-        return _once(webhooks.rotate(server.store, Key(server.state.key), id), 200)
+    return _once(actions_triggers.rotate_webhook(of(request), who, id), 200)
 
 
 @router.delete("/webhooks/{id}", response_model=shape(Webhook), responses=problems(404))
 def revoke_webhook(request: Request, who: Admin, id: Id) -> Response:
     """End a webhook at once."""
-    server = of(request)
-    with audit.change(server.store, who, "webhook.revoke", id):
-        return answer(_bare(webhooks.revoke(server.store, id)))
+    return answer(_bare(actions_triggers.revoke_webhook(of(request), who, id)))
 
 
 def _bare(webhook: Webhook) -> Webhook:

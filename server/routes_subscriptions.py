@@ -6,16 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
-from rflow.plugins.types import Json
-from rflow.runner.secrets import Key
-from rflow.server import audit, subscriptions
+from rflow.server import actions_triggers, subscriptions
 from rflow.server.access import Admin, View
 from rflow.server.answers import answer, cursor, page, pages, problems, read_cursor, shape
 from rflow.server.reach import of
 from rflow.server.routes_flows import number
 from rflow.server.shapes import LIMIT_MAX, Wanted
 from rflow.server.subscriptions import Added, Message, Subscription
-from rflow.server.tailing import lengths
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscriptions"])
 
@@ -48,45 +45,28 @@ def list_subscriptions(request: Request, who: View) -> Response:
 @router.post("", status_code=201, response_model=shape(Added), responses=problems(409, 413, 415))
 def subscribe(request: Request, who: Admin, wanted: Subscribe) -> Response:
     """Subscribe an address. The secret that signs the messages is in this answer alone."""
-    server = of(request)
-    detail: dict[str, Json] = {"flow": wanted.flow, "stage": wanted.stage}
-    detail["events"] = [*wanted.events]
-    with audit.change(server.store, who, "subscription.add", "", detail) as logged:
-        made = subscriptions.add(
-            server.store,
-            Key(server.state.key),
-            wanted.url,
-            wanted.events,
-            by=who.name,
-            lengths=lengths(server.services.here().journal),
-            flow=wanted.flow,
-            stage=wanted.stage,
-        )
-        logged.object, logged.detail["host"] = made.subscription.id, made.subscription.host
+    made = actions_triggers.subscribe(
+        of(request), who, wanted.url, wanted.events, flow=wanted.flow, stage=wanted.stage
+    )
     return answer(made, 201, Cache_Control="no-store")
 
 
 @router.delete("/{id}", response_model=shape(Subscription), responses=problems(404))
 def unsubscribe(request: Request, who: Admin, id: Id) -> Response:
     """End a subscription. What was not sent yet is not sent any more."""
-    with audit.change(of(request).store, who, "subscription.remove", id):
-        return answer(subscriptions.remove(of(request).store, id))
+    return answer(actions_triggers.unsubscribe(of(request), who, id))
 
 
 @router.post("/{id}/enable", response_model=shape(Subscription), responses=problems(404))
 def enable_subscription(request: Request, who: Admin, id: Id) -> Response:
     """Send again to one that was disabled: what happens from now on."""
-    with audit.change(of(request).store, who, "subscription.enable", id):
-        return answer(subscriptions.enable(of(request).store, id))
+    return answer(actions_triggers.enable_subscription(of(request), who, id))
 
 
 @router.post("/{id}/test", status_code=202, response_model=shape(Message), responses=problems(404))
 def test_subscription(request: Request, who: Admin, id: Id) -> Response:
     """Send a message that says nothing, `subscription.test`."""
-    store = of(request).store
-    with audit.change(store, who, "subscription.test", id):
-        subscriptions.test(store, id)
-        return answer(subscriptions.messages(store, id, limit=1)[0], 202)
+    return answer(actions_triggers.test_subscription(of(request), who, id), 202)
 
 
 @router.get("/{id}/deliveries", response_model=pages(shape(Message)), responses=problems(404))
@@ -114,5 +94,4 @@ def resend_message(
     request: Request, who: Admin, id: Id, message: Annotated[int, Path(ge=1, lt=1 << 62)]
 ) -> Response:
     """Send a message again, under the same id."""
-    with audit.change(of(request).store, who, "subscription.resend", id, {"message": message}):
-        return answer(subscriptions.resend(of(request).store, id, message), 202)
+    return answer(actions_triggers.resend_message(of(request), who, id, message), 202)
