@@ -39,9 +39,12 @@ def serve(server: Server, log_form: Form = "text") -> int:
         code = sign_in_code(server.store, person(None))
         note("  no token was made yet; sign in as admin, once, within 15 minutes:")
         note(f"  {config.url}/sign-in?code={code}")
-    install(log_form)
-    with listening:
-        Loop(server).run([listening])
+    undo = install(log_form)
+    try:
+        with listening:
+            Loop(server).run([listening])
+    finally:
+        undo()
     return 0
 
 

@@ -12,6 +12,8 @@ from rflow.plugins.kinds.message import Webhook
 from rflow.plugins.local_context import LocalContext, run_node
 from rflow.plugins.signing import new_secret, verify
 
+from .conftest import Rflow
+
 
 def test_a_message(ctx: LocalContext, server: Any) -> None:
     server.answers = [(204, "")]
@@ -95,4 +97,30 @@ def test_a_redirect_is_not_followed(ctx: LocalContext, server: Any) -> None:
     server.answers = [(307, "")]
     with pytest.raises(NodeError, match="answered 307"):
         run_node(Webhook(server.url, "x"), ctx)
+    assert len(server.requests) == 1
+
+
+def test_a_run_sends_again_by_the_node_s_retry(rflow: Rflow, server: Any) -> None:
+    server.answers = [(503, ""), (429, ""), (204, "")]
+    (rflow.folder / "told.rflow").write_text(
+        "rflow 1\nflow told {\n"
+        '  secret signing from env "SIGNING"\n'
+        f'  node told: message.webhook {{ url = "{server.url}/hook"  text = "released"\n'
+        "    secret = $<secrets.signing>  retry 3 every 10ms }\n}\n"
+    )
+    secret = new_secret()
+    assert secret not in rflow("run", "told.rflow", "--yes", SIGNING=secret)
+    ids = [verify(secret, headers, body, time.time()) for _, _, headers, body in server.requests]
+    assert len(ids) == 3
+    assert len(set(ids)) == 1
+
+
+def test_a_run_does_not_send_again_what_is_refused(rflow: Rflow, server: Any) -> None:
+    server.answers = [(403, "")]
+    (rflow.folder / "told.rflow").write_text(
+        "rflow 1\nflow told {\n"
+        f'  node told: message.webhook {{ url = "{server.url}"  text = "x"  retry 3 every 10ms }}\n'
+        "}\n"
+    )
+    assert "answered 403" in rflow("run", "told.rflow", "--yes", code=3)
     assert len(server.requests) == 1

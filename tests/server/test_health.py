@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -107,6 +109,17 @@ def test_gates_that_wait_are_shown(api: Api) -> None:
     wait_for(lambda: value(api, "rflow_approvals_waiting", **labels) == 1)
     assert value(api, "rflow_runs", status="waiting", **labels) == 1
     assert value(api, "rflow_approvals_waiting", **labels) == 1
+
+
+def test_the_page_names_every_metric_and_no_other(api: Api) -> None:
+    page = Path(__file__).parents[2] / "docs/how-to/observe.md"
+    named = set(re.findall(r"^\| `(rflow_\w+)`", page.read_text("utf-8"), re.M)) | {"rflow_info"}
+    assert "rflow_info" in page.read_text("utf-8")
+    kinds = dict(re.findall(r"^# TYPE (rflow_\w+) (\w+)$", asked(api, "/metrics").text, re.M))
+    shown = {name for name in kinds if not name.endswith("_created")}
+    assert shown == named
+    alerts = set(re.findall(r"\brflow_\w+", page.read_text("utf-8")))
+    assert alerts <= named
 
 
 def deliver(api: Api, id: str, outcome: str, state: str) -> None:

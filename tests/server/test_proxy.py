@@ -16,9 +16,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
+from rflow.cli.serving_loop import Loop
 from rflow.server import audit
-from rflow.server.app import create_app
 from rflow.server.config import Config
 from rflow.server.core import Server
 
@@ -158,25 +157,16 @@ class Named(httpx.BaseTransport):
         self.inner.close()
 
 
-def serving(server: Server) -> tuple[uvicorn.Server, threading.Thread]:
+def serving(server: Server) -> tuple[Loop, threading.Thread]:
     """The server as `rflow serve` runs it."""
-    from rflow.cli import serving_loop
+    listening = socket.create_server(("127.0.0.1", server.config.port))
+    made = Loop(server)
 
-    started: list[uvicorn.Server] = []
-    config = server.config
-    made = uvicorn.Server(
-        uvicorn.Config(
-            create_app(server),
-            port=config.port,
-            log_config=None,
-            access_log=False,
-            proxy_headers=bool(config.trusted_proxies),
-            forwarded_allow_ips=list(config.trusted_proxies),
-            timeout_keep_alive=serving_loop.KEEP_ALIVE_S,
-        )
-    )
-    started.append(made)
-    thread = threading.Thread(target=made.run)
+    def run() -> None:
+        with listening:
+            made.run([listening])
+
+    thread = threading.Thread(target=run)
     thread.start()
     wait_for(lambda: made.started or None)
     return made, thread
