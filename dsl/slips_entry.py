@@ -5,7 +5,7 @@ from __future__ import annotations
 from rflow.dsl.diagnostics import Code, Label, closest
 from rflow.dsl.examples import in_flow, in_node
 from rflow.dsl.situation import INPUT_PLACES, VALUES, Situation, Slip, as_kind, without_colon
-from rflow.dsl.slips_header import RF108
+from rflow.dsl.slips_header import DEPENDENCIES, RF108, no_order
 from rflow.dsl.tokens import ID
 from rflow.grammar.tables import KEYWORDS, SYMBOLS
 
@@ -247,6 +247,8 @@ def colon(s: Situation) -> Slip | None:
     colons = (ID["COLON"], ID["TYPED"])
     if token.kind in colons and s.previous is not None and not s.at_entry:
         word = s.text(s.previous)
+        if word in DEPENDENCIES:
+            return no_order(s, s.previous, 0)
         if s.expects("EQUAL"):
             equal = as_kind(token, "EQUAL", token.start + 1)
             rest = without_colon(token, s.source.text)
@@ -273,6 +275,8 @@ def colon(s: Situation) -> Slip | None:
     if not (s.at_entry and s.place in INPUT_PLACES) and not (s.expects("KEY") and not s.at_entry):
         return None
     word = s.text()
+    if word in DEPENDENCIES:
+        return no_order(s, token, 1)
     end = following.start + 1
     assigned = s.source.text.startswith(":=", following.start)
     return Slip(

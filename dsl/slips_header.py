@@ -108,13 +108,18 @@ def dependency(s: Situation) -> Slip | None:
         return None
     if not (in_header(s) or s.at_entry):
         return None
-    following = s.peek(1)
-    name = s.word(following) if following.kind in (ID["TYPED"], ID["NAME"]) else "x"
+    return no_order(s, s.token, 1)
+
+
+def no_order(s: Situation, token: Token, behind: int) -> Slip:
+    """`needs`, and what is behind it, from so many tokens after the refused one."""
+    following = (s.peek(behind + distance) for distance in range(3))
+    words = (s.word(other) for other in following if other.kind in (ID["TYPED"], ID["NAME"]))
     return Slip(
         RF111,
-        s.token.span,
-        f"`{word}` is not how nodes are ordered",
-        help=f"write `after {name or 'x'}` in the header, before `{{`",
+        token.span,
+        f"`{s.word(token)}` is not how nodes are ordered",
+        help=f"write `after {next(filter(None, words), 'x')}` in the header, before `{{`",
     )
 
 
