@@ -3,7 +3,7 @@
 Theory of operation. One thread with an event loop. Each subscription has at most one message under
 way, the oldest that is due. Where nobody answers, or the receiver says "later", the whole
 subscription waits, longer each time; where a message is refused (4xx) it alone is tried again
-later, so that one that a receiver cannot take holds up no other. The answer's text is not read:
+later, so that one that a receiver cannot take holds up no other. The answer's text is not kept:
 nobody can look into a network by subscribing. What came of an attempt is noted when it is over; a
 crash in between sends the message once more, under the same id.
 """
@@ -35,6 +35,7 @@ DISABLED_S = 3 * 86400.0
 TIMEOUT_S = 15.0
 LOOK_S = 1.0
 LATER_MAX_S = 3600.0
+ANSWER_MAX = 64 * 1024
 _LATER = (408, 425, 429)
 
 log = logging.getLogger("rflow.server")
@@ -63,7 +64,6 @@ class Sender:
         trust: ssl.SSLContext | None = None,
     ) -> None:
         self._store, self._key, self._told, self._trust = store, key, told, trust
-        self._busy: set[str] = set()
         self._ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
@@ -91,49 +91,47 @@ class Sender:
 
     async def _main(self) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
-        limits = httpx.Limits(max_keepalive_connections=0)
-        verify = self._trust if self._trust is not None else True
-        async with (
-            httpx.AsyncClient(trust_env=False, verify=verify, limits=limits) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
-            going: set[asyncio.Task[None]] = set()
+        going: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
             while not self._ended:
-                for row in self._due():
-                    if row["subscription"] not in self._busy:
-                        self._busy.add(row["subscription"])
-                        task = tasks.create_task(self._send(client, row))
-                        going.add(task)
-                        task.add_done_callback(going.discard)
+                going = {id: task for id, task in going.items() if not task.done()}
+                for row in self._due(""):
+                    if (id := row["subscription"]) not in going:
+                        going[id] = tasks.create_task(self._send(id))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), LOOK_S)
                 self._wake.clear()
-            for task in going:
+            for task in going.values():
                 task.cancel()
 
-    def _due(self) -> list[sqlite3.Row]:
-        """The oldest message that is due of each subscription that is not paused."""
+    def _due(self, id: str) -> list[sqlite3.Row]:
+        """The oldest message that is due of each subscription that is not paused, or of one."""
         now = time.time()
         try:
-            return self._store.read(_DUE, (now, now))
+            return self._store.read(_DUE, (now, now, id))
         except sqlite3.Error as error:
             log.error("messages to subscribers cannot be read: %s", error)
             return []
 
-    async def _send(self, client: httpx.AsyncClient, row: sqlite3.Row) -> None:
-        id = row["subscription"]
+    async def _send(self, id: str) -> None:
+        """Send what is due to one subscription, over one connection. It is no other's: another
+        name may lead to the same address."""
         try:
-            outcome = await self._attempt(client, row)
-            await asyncio.to_thread(self._note, row, outcome)
-            self._told(not outcome.error)
+            async with httpx.AsyncClient(trust_env=False, verify=self._verify()) as client:
+                while not self._ended and (rows := self._due(id)):
+                    outcome = await self._attempt(client, rows[0])
+                    await asyncio.to_thread(self._note, rows[0], outcome)
+                    self._told(not outcome.error)
         except Exception as error:
             known = isinstance(error, sqlite3.Error | StateError)
             log.error("a message to %s cannot be sent: %s", id, error, exc_info=not known)
             await asyncio.sleep(LOOK_S)
-        finally:
-            self._busy.discard(id)
-            if self._wake is not None:
-                self._wake.set()
+
+    def _verify(self) -> ssl.SSLContext:
+        """The certificates to trust, read once."""
+        if self._trust is None:
+            self._trust = httpx.create_ssl_context(trust_env=False)
+        return self._trust
 
     async def _attempt(self, client: httpx.AsyncClient, row: sqlite3.Row) -> Outcome:
         try:
@@ -179,7 +177,7 @@ class Sender:
                 if last == 0:
                     raise
                 continue
-            await answer.aclose()
+            await _drained(answer)
             return _judged(answer.status_code, answer.headers)
         raise OSError("its name means no address")
 
@@ -196,6 +194,17 @@ class Sender:
             )
             _mark(db, row["subscription"], outcome, now)
             db.execute(_PRUNE, (row["subscription"], row["subscription"], subscriptions.KEPT))
+
+
+async def _drained(answer: httpx.Response) -> None:
+    """End the answer; what little there is of it is read over, so that the connection is free."""
+    with contextlib.suppress(httpx.HTTPError):
+        left = ANSWER_MAX
+        async for part in answer.aiter_raw():
+            left -= len(part)
+            if left < 0:
+                break
+    await answer.aclose()
 
 
 def _judged(status: int, headers: Mapping[str, str]) -> Outcome:
@@ -254,9 +263,9 @@ def _mark(db: sqlite3.Connection, id: str, outcome: Outcome, now: float) -> None
 
 _DUE = """
 SELECT m.*, s.url, s.secret FROM subscriptions AS s JOIN subscription_messages AS m ON m.id = (
-  SELECT id FROM subscription_messages WHERE subscription = s.id AND state = 'waiting' AND due <= ?
+  SELECT id FROM subscription_messages WHERE subscription = s.id AND state = 'waiting' AND due <= ?1
   ORDER BY id LIMIT 1)
-WHERE s.paused_until <= ?
+WHERE s.paused_until <= ?2 AND ?3 IN ('', s.id)
 """
 _PRUNE = """
 DELETE FROM subscription_messages WHERE subscription = ? AND state <> 'waiting' AND id <= (

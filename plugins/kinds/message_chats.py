@@ -28,6 +28,12 @@ async def _sent(ctx: Context, url: str, content: dict[str, Any]) -> None:
     ctx.log(f"{shown(url)} took the message")
 
 
+def _something(*texts: str | None) -> None:
+    """NodeError where there is nothing to show: no service takes that."""
+    if not any(text and escape.line(text) for text in texts):
+        raise NodeError("there is nothing to send: `text` is empty", retry=False)
+
+
 def web_link(link: str | None) -> str | None:
     """The link, with all that could end it written as %XX; NodeError for what is none."""
     if link is None:
@@ -60,6 +66,7 @@ class Slack(Node, kind="message.slack"):
 
     async def run(self, ctx: Context) -> None:
         link = web_link(self.link)
+        _something(self.title, self.text)
         make = _slack if self.service == "slack" else _mattermost
         await _sent(ctx, self.url, make(self.title, self.text, link))
 
@@ -128,6 +135,7 @@ class Teams(Node, kind="message.teams"):
     link: Annotated[str | None, Trusted, _LINK] = None
 
     async def run(self, ctx: Context) -> None:
+        _something(self.title, self.text)
         await _sent(ctx, self.url, _teams(self.title, self.text, web_link(self.link)))
 
 
@@ -172,6 +180,7 @@ class Discord(Node, kind="message.discord"):
     link: Annotated[str | None, Trusted, _LINK] = None
 
     async def run(self, ctx: Context) -> None:
+        _something(self.title, self.text)
         content = {
             "content": _in_markdown(self.title, self.text, web_link(self.link), 2000),
             "allowed_mentions": {"parse": []},

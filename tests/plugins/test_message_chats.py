@@ -37,7 +37,7 @@ def test_slack(ctx: LocalContext, server: Any) -> None:
 
 def test_slack_shows_what_there_is(ctx: LocalContext, server: Any) -> None:
     assert len(sent(server, Slack(server.url, "released"), ctx)["blocks"]) == 1
-    assert len(sent(server, Slack(server.url, ""), ctx)["blocks"]) == 0
+    assert len(sent(server, Slack(server.url, "", "released"), ctx)["blocks"]) == 1
     body = sent(server, Slack(server.url, "x" * 9000, "y" * 900), ctx)
     assert [len(block["text"]["text"]) for block in body["blocks"]] == [150, 3000]
 
@@ -109,4 +109,11 @@ def test_which_answers_are_worth_another_try(
 def test_a_link_is_a_web_address(ctx: LocalContext, server: Any, link: str) -> None:
     with pytest.raises(NodeError, match="`link` is no web address"):
         run_node(Slack(server.url, "x", link=link), ctx)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("kind", [Slack, Teams, Discord])
+def test_nothing_to_send(ctx: LocalContext, server: Any, kind: Any) -> None:
+    with pytest.raises(NodeError, match="nothing to send"):
+        run_node(kind(server.url, " \n\x00"), ctx)
     assert not server.requests
