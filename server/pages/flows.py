@@ -14,11 +14,12 @@ from rflow.plugins.types import Json
 from rflow.runner.line import pause_of
 from rflow.runner.problems import StateError
 from rflow.runner.saved import shown_args
-from rflow.server import actions, actions_flows
+from rflow.server import actions, actions_flows, actions_triggers, webhooks
 from rflow.server.pages.forms import Posted
 from rflow.server.pages.look import changed, render
 from rflow.server.pages.who import Admin, Run, View
 from rflow.server.reach import of
+from rflow.server.webhooks import Made
 
 router = APIRouter(include_in_schema=False)
 LISTED = 10
@@ -67,6 +68,7 @@ def _page(
     flow: str,
     *,
     groups: str = "",
+    made: Made | None = None,
     problem: StateError | None = None,
     about: str = "",
     status: int = 200,
@@ -89,6 +91,9 @@ def _page(
         triggers=[(trigger, _fields(trigger.inputs)) for trigger in plan.triggers],
         paused=pause_of(service.journal, flow),
         runs=service.runs(flow=flow, limit=LISTED),
+        hooks=[one for one in webhooks.listed(server.store, flow) if one.kind == "flow"],
+        made=made,
+        public_url=server.config.url,
         refused=[one for one in server.catalog.refused() if flow in one.kept],
         problem=problem,
         about=about,
@@ -146,4 +151,32 @@ def pause(request: Request, who: Run, flow: str, form: Posted) -> Response:
 def unpause(request: Request, who: Run, flow: str, form: Posted) -> Response:
     """Let triggers start it again."""
     actions_flows.unpause(of(request), who, flow)
+    return changed(request, f"/flows/{flow}")
+
+
+# -- webhooks --------------------------------------------------------------------------------------
+
+
+@router.post("/flows/{flow}/webhooks")
+def make_webhook(request: Request, who: Admin, flow: str, form: Posted) -> Response:
+    """Make the address of a webhook; it is shown by the page that answers, and nowhere else."""
+    try:
+        made = actions_triggers.make_webhook(
+            of(request), who, flow, trigger=form.text("trigger"), signed="signed" in form
+        )
+    except StateError as error:
+        return _page(request, flow, problem=error, about="webhook", status=422)
+    return _page(request, flow, made=made)
+
+
+@router.post("/flows/{flow}/webhooks/{id}/rotate")
+def rotate_webhook(request: Request, who: Admin, flow: str, id: str, form: Posted) -> Response:
+    """Give it another address."""
+    return _page(request, flow, made=actions_triggers.rotate_webhook(of(request), who, id))
+
+
+@router.post("/flows/{flow}/webhooks/{id}/revoke")
+def revoke_webhook(request: Request, who: Admin, flow: str, id: str, form: Posted) -> Response:
+    """End it."""
+    actions_triggers.revoke_webhook(of(request), who, id)
     return changed(request, f"/flows/{flow}")

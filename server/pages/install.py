@@ -21,6 +21,7 @@ from rflow.server.pages import (
     run_form,
     runs,
     stages,
+    told,
 )
 from rflow.server.pages.choices import Repositories
 from rflow.server.pages.graph import Pictures
@@ -31,7 +32,7 @@ from rflow.server.problems import Answer, of_state_error
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-PARTS = (entry, live, pipelines, run_form, flows, stages, runs, approvals, admin)
+PARTS = (entry, live, pipelines, run_form, flows, stages, runs, approvals, told, admin)
 NOT_PAGES = ("/api/", "/release-flows/", "/hooks/", "/static/")
 TITLES = {404: "There is no such page", 405: "This page takes no such request"}
 

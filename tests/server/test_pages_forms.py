@@ -294,3 +294,75 @@ def test_changes_stand_in_the_audit_log(site: Site) -> None:
     assert "run@example.com" in page
     assert "hush" not in page
     site("run").see("/audit", 403)
+
+
+HOOKED = """
+flow hooked {
+  trigger hook: webhook {}
+  node greet: sh { script = "echo hello"  pure }
+}
+"""
+
+
+def test_a_webhook_gets_an_address_and_its_calls_are_shown(site: Site) -> None:
+    site.place.write("hooked.rflow", HOOKED)
+    site.server.catalog.refresh()
+    visitor = site()
+
+    assert "It has no address yet" in visitor.see("/flows/hooked")
+    page = visitor.send("/flows/hooked/webhooks", trigger="hook").text
+    token = re.search(r"/release-flows/([A-Za-z0-9_-]+)", page)
+    assert token is not None
+    assert token[1] not in visitor.see("/flows/hooked")
+    called = visitor.client.post(f"/release-flows/{token[1]}", headers={"Sec-Fetch-Site": "none"})
+    assert called.status_code in (200, 201, 202), called.text
+
+    listed = visitor.see("/deliveries?flow=hooked")
+    found = re.search(r'href="(/deliveries/[a-z0-9]+)"', listed)
+    assert found is not None
+    assert f'href="/runs/{site.last()}"' in visitor.see(found[1])
+    assert token[1] not in visitor.see(found[1])
+    visitor.send("/flows/hooked/webhooks", 422, trigger="other")
+
+
+def test_a_delivery_shows_what_each_rule_said(site: Site) -> None:
+    from rflow.server import deliveries
+    from rflow.server.deliveries import Incoming, Told
+    from rflow.server.matching import Rule
+
+    store = site.server.store
+    incoming = Incoming("github", "example.com/acme/shop", "abc", "push", {}, b"{}")
+    id, _ = deliveries.keep(store, incoming, state="done")
+    rule = Rule("branches", "no", "<b>feature</b>", "no pattern matches")
+    told = Told(0, "push of <i>x</i>", "pushed", "main", "no", "`branches` said no", "", (rule,))
+    deliveries.finish(store, id, [told])
+
+    page = site("view").see(f"/deliveries/{id}")
+    assert "&lt;b&gt;feature&lt;/b&gt;" in page
+    assert "<code>branches</code> said no" in page
+    assert "no pattern matches" in page
+    assert "push of &lt;i&gt;x&lt;/i&gt;" in site("view").see("/deliveries")
+    assert "Replay" not in page
+    again = site("run").send(f"/deliveries/{id}/replay")
+    assert again.url.path != f"/deliveries/{id}"
+    assert "Replay of" in again.text
+
+
+def test_subscriptions(site: Site) -> None:
+    visitor = site()
+
+    page = visitor.send(
+        "/subscriptions", url="https://hooks.example.com/x", events="run.failed, run.*"
+    ).text
+    assert "shown now, and never again" in page
+    secret = re.search(r'class="secret-once" tabindex="0">([^<]+)<', page)
+    assert secret is not None
+    listed = visitor.see("/subscriptions")
+    assert secret[1] not in listed
+    found = re.search(r'href="(/subscriptions/[a-z0-9]+)"', listed)
+    assert found is not None
+    assert "hooks.example.com" in visitor.see(found[1])
+    refused = visitor.send("/subscriptions", 422, url="ftp://example.com/", events="")
+    assert 'role="alert"' in refused.text
+    assert "Nobody is told yet" in visitor.send(f"{found[1]}/remove").text
+    site("approve").see("/subscriptions", 403)
