@@ -91,6 +91,8 @@ def body(summary: RunSummary, record: Record, url: str) -> str:
         case ev.RunEnded():
             data["status"] = event.status
             data["warnings"] = list(event.warnings)
+            if isinstance(node := event.reason.values.get("node"), str):
+                data["node"] = _cut(node)
         case ev.AttemptFailed():
             data["error"] = _cut(str(event.error.get("message", "")))
         case _:
