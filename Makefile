@@ -30,6 +30,7 @@ bench: $(BIN)/.installed ## Measure speed: checking, running, folding
 	@$(BIN)/python benchmarks/check_speed.py
 	@$(BIN)/python benchmarks/run_speed.py
 	@$(BIN)/python benchmarks/fold_speed.py
+	@$(BIN)/python benchmarks/deliveries_speed.py
 
 setup: $(BIN)/.installed ## Make the local environment in .venv
 

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rflow.server import webhooks
-from rflow.server.deliveries import Incoming, keep
+from rflow.server.deliveries import Incoming
 from rflow.server.events import repository_key
 from rflow.server.hosts import HOSTS, plain
 from rflow.server.hosts.reading import Malformed, parse
+from rflow.server.keeping import Keeper
 from rflow.server.problems import Answer
 from rflow.server.repositories import Repositories
 from rflow.server.store import Store
@@ -28,6 +29,7 @@ class Hooks:
 
     store: Store
     repositories: Repositories
+    keeper: Keeper
 
     def take(self, host: str, headers: Mapping[str, str], body: bytes) -> tuple[str, bool]:
         """Keep a message; its delivery, and whether it is new. `Answer` if it is refused."""
@@ -74,7 +76,7 @@ class Hooks:
                 detail=f"it is about {', '.join(sorted(about))}",
             )
         key = module.delivery(headers, body)[:KEY_MAX]
-        return keep(self.store, Incoming(host, meant, key, event, headers, body))
+        return self.keeper.keep(Incoming(host, meant, key, event, headers, body))
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

@@ -35,6 +35,7 @@ class Store:
         self._here = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         try:
             self._prepare()
         except sqlite3.Error as error:
@@ -79,13 +80,14 @@ class Store:
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction, on disk when it ends; undone by an exception. Not to be nested."""
         db = self._connection()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
+        with self._writing:  # SQLite would let threads that wait sleep, and be woken by no one
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query, by name or number."""

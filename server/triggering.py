@@ -8,6 +8,7 @@ from rflow.server.calling import Calls
 from rflow.server.clock import Clock
 from rflow.server.core import Server
 from rflow.server.hooks import Hooks, Limiter
+from rflow.server.keeping import Keeper
 from rflow.server.polling import Polling
 from rflow.server.receiving import Receiver
 from rflow.server.repositories import Repositories
@@ -20,7 +21,7 @@ def install(app: FastAPI, server: Server) -> None:
     reporter = Reporter(server, repositories)
     receiver = Receiver(server, repositories, reporter)
     polling = Polling(server, repositories, receiver)
-    app.state.hooks = Hooks(server.store, repositories)
+    app.state.hooks = Hooks(server.store, repositories, Keeper(server.store))
     app.state.calls = Calls(server, repositories)
     app.state.receiver = receiver
     app.state.limiter = Limiter()

@@ -169,7 +169,8 @@ def test_a_flood_of_a_thousand_deliveries_loses_and_doubles_nothing(
     process.start()
     keys = [f"d-{number}" for number in range(1000)]
     sent = keys + random.Random(1).sample(keys, 200)  # some hosts send some of them again
-    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(16) as pool:
+    pooled = httpx.Limits(max_keepalive_connections=16)
+    with httpx.Client(timeout=60, limits=pooled) as client, ThreadPoolExecutor(16) as pool:
         ids_ = pool.map(lambda key: send(client, process.url, key), sent)
         answers = list(zip(sent, ids_, strict=True))
     store, service = settled(place)
