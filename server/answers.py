@@ -35,7 +35,7 @@ class Problem(BaseModel):
     errors: list[dict[str, Any]] | None = Field(None, description="All that is wrong, one each.")
 
 
-_WORDS = {
+WORDS = {
     400: "The request cannot be read.",
     401: "A token is needed, or the one that was sent is not valid.",
     403: "The token's role is too small.",
@@ -48,11 +48,14 @@ _WORDS = {
 }
 
 
+PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+"""The content of every error answer, as it is described."""
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error answers of a route, for its description."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": _WORDS[status], "content": content}
+        status: {"description": WORDS[status], "content": PROBLEM}
         for status in (401, 403, *statuses, 422, 503)
     }
 

@@ -24,6 +24,7 @@ from rflow.server import (
     triggering,
 )
 from rflow.server.core import Server
+from rflow.server.description import describe
 from rflow.server.limits import Limits
 from rflow.server.news import News
 from rflow.server.reach import of
@@ -65,6 +66,7 @@ def create_app(server: Server) -> FastAPI:
     app.state.news = News(server)
     server.workers += [Restoring(server), app.state.news]
     problems.install(app)
+    describe(app)
     app.add_middleware(Limits, server=server)
     for routes in API:
         app.include_router(routes.router)

@@ -7,7 +7,7 @@ one has a `code`; those of the runner keep theirs (RF9xx).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -99,7 +99,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return Answer(error.status_code, str(error.detail), headers=error.headers).response()
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted({*_methods(app.router, request.url.path)}))
+        return Answer(error.status_code, str(error.detail), headers=headers).response()
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -113,3 +116,13 @@ def install(app: FastAPI) -> None:
     def _fault(request: Request, error: Exception) -> JSONResponse:
         log.exception("a fault of rflow's own", exc_info=error)
         return Answer(500, "something went wrong in rflow itself").response()
+
+
+def _methods(router: Any, path: str) -> Iterator[str]:
+    """What may be done at a path, by all of the routes that have it."""
+    for route in router.routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from _methods(inner, path)
+        elif getattr(route, "methods", None) and route.path_regex.match(path):
+            yield from route.methods - {"HEAD"}

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -105,26 +106,27 @@ def served(place: Place) -> Iterator[Callable[..., Server]]:
         server.close()
 
 
-@pytest.fixture
-def listening(place: Place) -> Iterator[Callable[..., tuple[Server, str]]]:
-    """Serves the place over a real socket; the server and its address."""
-    running: list[tuple[Loop, threading.Thread, socket.socket]] = []
-
-    def start(config: Config | None = None) -> tuple[Server, str]:
-        server = place.open(config)
-        sock = socket.create_server(("127.0.0.1", 0))
+@contextmanager
+def serving(place: Place, config: Config | None = None) -> Iterator[tuple[Server, str]]:
+    """Serves a place over a real socket; the server and its address."""
+    server = place.open(config)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
         loop = Loop(server)
         thread = threading.Thread(target=loop.run, args=([sock],))
         thread.start()
-        running.append((loop, thread, sock))
-        wait_for(lambda: loop.started or None)
-        return server, f"http://127.0.0.1:{sock.getsockname()[1]}"
+        try:
+            wait_for(lambda: loop.started or None)
+            yield server, f"http://127.0.0.1:{sock.getsockname()[1]}"
+        finally:
+            loop.should_exit = True
+            thread.join()
 
-    yield start
-    for loop, thread, sock in running:
-        loop.should_exit = True
-        thread.join()
-        sock.close()
+
+@pytest.fixture
+def listening(place: Place) -> Iterator[Callable[..., tuple[Server, str]]]:
+    """Serves the place over a real socket; the server and its address."""
+    with ExitStack() as running:
+        yield lambda config=None: running.enter_context(serving(place, config))
 
 
 class Repository:
