@@ -33,9 +33,12 @@ rflow release lift 7k2m --reason "it was the network"    its artifacts may come 
 @command("releases", example=EXAMPLE)
 @stage_argument
 @click.option("--limit", type=click.IntRange(1), default=20, help="At most so many runs (20).")
+@click.option("--before", metavar="RUN", help="Those that were created before this run.")
 @format_option()
 @state_option
-def releases(stage: str | None, limit: int, form: str, state: str | None) -> int:
+def releases(
+    stage: str | None, limit: int, before: str | None, form: str, state: str | None
+) -> int:
     """List the runs of a stage, the newest first, and say which of them it can go back to.
 
     A target is a run that ended well and whose artifacts are still in the store, a rollback
@@ -43,7 +46,8 @@ def releases(stage: str | None, limit: int, form: str, state: str | None) -> int
     """
     service = open_state(state)
     name = find_stage(service, stage)
-    found = service.releases(name, limit + 1)
+    start = None if before is None else find_run(service, before)
+    found = service.releases(name, limit + 1, start)
     more = len(found) > limit
     found = found[:limit]
     if form == "json":
@@ -66,7 +70,7 @@ def releases(stage: str | None, limit: int, form: str, state: str | None) -> int
         for text in _below(release):
             say(wrap(f"     {text}", app().width, "     "))
     if more:
-        note("there are more: `--limit` shows them")
+        note(f"there are more: `rflow releases --before {found[-1].run.run}`")
     return 0
 
 

@@ -88,8 +88,9 @@ class RemoteService(Service):
     def stage(self, name: str) -> StageView:
         return decoded(StageView, self.client.get(path_of("stages", name)))
 
-    def releases(self, stage: str, limit: int = 50) -> list[Release]:
-        found = self.client.get(path_of("stages", stage, "releases"), limit=min(limit, 500))
+    def releases(self, stage: str, limit: int = 50, before: str | None = None) -> list[Release]:
+        where = path_of("stages", stage, "releases")
+        found = self.client.get(where, limit=min(limit, 500), before=before)
         return [decoded(Release, item) for item in found["items"]]
 
     def undo_left(self, run: str) -> list[str]:

@@ -19,7 +19,7 @@ from rflow.compiler.plan import Json, Plan
 from rflow.runner import events as ev
 from rflow.runner import refusals
 from rflow.runner.journal import RunSummary
-from rflow.runner.ledger import Held, digests_in
+from rflow.runner.ledger import Held, deployed, digests_in, first_change
 from rflow.runner.line import QUARANTINE
 from rflow.runner.prepare import Prepared, missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
@@ -37,6 +37,8 @@ from rflow.runner.rollback import (
 )
 from rflow.runner.secrets import Key, open_output
 
+ALL = 1_000_000
+
 
 @dataclass(slots=True)
 class GoingBack(Releasing):
@@ -50,15 +52,22 @@ class GoingBack(Releasing):
         if why or summary.stage is None or end is None:
             raise StateError(refusals.NO_TARGET, f"run {run}: {why}", self._nearest(summary))
         stage = summary.stage
-        changes = self.journal.ledger(stage)
+        now = deployed(self.journal.last_changes(stage))
         chosen = tuple(only)
-        known = {change.resource for change in changes}
         for resource in chosen:
-            if resource not in known:
-                listed = ", ".join(sorted(known)) or "none"
+            if resource not in now:
+                listed = ", ".join(sorted(now)) or "none"
                 message = f"the stage {stage} has no resource `{resource}`"
                 raise StateError(refusals.NO_TARGET, message, f"it has: {listed}")
-        steps, same = steps_to(changes, end, self._flow, summary.flow, self._kind, chosen)
+        steps, same = steps_to(
+            self._then(summary),
+            now,
+            lambda resource: first_change(self.journal.ledger(stage), resource),
+            self._flow,
+            summary.flow,
+            self._kind,
+            chosen,
+        )
         found = Rollback(summary, stage, steps, same, self._crossed(summary))
         wanted = {s.resource: Held(s.resource, s.target, s.run, s.node, 0.0, 0) for s in steps}
         found.lost = self._lost(wanted)
@@ -70,12 +79,12 @@ class GoingBack(Releasing):
     def _nearest(self, run: RunSummary) -> str:
         if run.stage is None:
             return "only runs of a flow `for` a stage can be gone back to"
-        valid = [r for r in self.releases(run.stage) if not r.why_not]
-        older = [r for r in valid if r.run.created_at < run.created_at]
-        near = (older or valid)[:1]
+        older = self.releases(run.stage, before=run.run)
+        near = [r for r in [*older, *self.releases(run.stage)] if not r.why_not][:1]
         if not near:
             return f"the stage {run.stage} has no release to go back to yet"
-        return f"the nearest release before it is {near[0].run.run} ({near[0].run.name})"
+        before = " before it" if near[0] in older else ""
+        return f"the nearest release{before} is {near[0].run.run} ({near[0].run.name})"
 
     def _flow(self, run: str) -> str:
         return self.summary(run).flow
@@ -90,11 +99,12 @@ class GoingBack(Releasing):
             return False
 
     def _crossed(self, target: RunSummary) -> list[Crossed]:
+        since = target.ended_at or target.created_at
         crossed: list[Crossed] = []
-        for run in reversed(self.journal.runs(stage=target.stage, limit=10_000)):
-            after = run.started_at is not None and run.created_at > target.created_at
-            if after and run.run != target.run:
-                crossed.extend(crossed_by(self.fold(run.run)))
+        for run in reversed(self.journal.runs(stage=target.stage, limit=ALL)):
+            began = run.started_at is not None and run.run != target.run
+            if began and (run.ended_at is None or run.ended_at > since):
+                crossed.extend(crossed_by(self.fold(run.run), since))
         return crossed
 
     def rollback(

@@ -202,6 +202,9 @@ class Journal(Protocol):
         already does nothing. Raises Stale, LockBusy, TwiceDecided, JournalError; KeyError for an
         unknown run."""
 
+    def latest(self, run: str, kind: type[Event]) -> Event | None:
+        """The run's last event of a kind, without reading the others."""
+
     def head(self, run: str) -> str:
         """The head of the run's last event, see `runner.chain`; "" for an unknown run."""
 
@@ -218,6 +221,7 @@ class Journal(Protocol):
         stage: str | None = None,
         status: str | None = None,
         concluded: bool | None = None,
+        kind: str | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[RunSummary]:
@@ -242,8 +246,15 @@ class Journal(Protocol):
         """The run that announced a change of the resource after this run's last one, if there is
         one whose change was not undone."""
 
-    def ledger(self, stage: str) -> list[Change]:
-        """All changes by runs of a stage, in order."""
+    def ledger(self, stage: str, after: int = 0, upto: int | None = None) -> list[Change]:
+        """All changes by runs of a stage with a `seq` above `after`, up to and with `upto`, in
+        order."""
+
+    def last_changes(
+        self, stage: str, upto: int | None = None, *, sure: bool = False
+    ) -> list[Change]:
+        """Of each resource the last change that was not undone, or its first one where all were,
+        up to and with `upto`, in order: as many as there are resources. `sure`: none in doubt."""
 
     def ended_at_change(self, run: str) -> int | None:
         """The `seq` of the last change, of any run, when the run ended; None before that."""

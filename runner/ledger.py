@@ -6,7 +6,7 @@ change which was not undone gave it. None as a value means that the resource is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rflow.plugins.types import Json
@@ -28,9 +28,12 @@ class Held:
     doubt: bool = False
 
 
-def deployed(changes: Iterable[Change], upto: int | None = None) -> dict[str, Held]:
-    """The resources of a stage by name, after the change `upto` (None: now)."""
-    found: dict[str, Held] = {}
+def deployed(
+    changes: Iterable[Change], upto: int | None = None, before: Mapping[str, Held] | None = None
+) -> dict[str, Held]:
+    """The resources of a stage by name, after the change `upto` (None: now); `before` is what they
+    were before these changes."""
+    found: dict[str, Held] = dict(before or {})
     for change in changes:
         if upto is not None and change.seq > upto:
             break
@@ -56,11 +59,6 @@ def deployed_at(changes: Iterable[Change], end: int | None) -> dict[str, Held]:
     """What a stage goes back to: its resources after the change `end`, without those that were
     in doubt and stayed so. What was cut off may never have been there."""
     return deployed((change for change in changes if change.state != "open"), end)
-
-
-def first_before(changes: Iterable[Change], resource: str) -> Json:
-    """The value a resource had before the first change that is known."""
-    return next((change.before for change in changes if change.resource == resource), None)
 
 
 def first_change(changes: Iterable[Change], resource: str) -> Change:

@@ -194,6 +194,10 @@ class MemoryJournal:
         with self.store.mutex:
             return self.store.tables.events.get(run, [])[after:]
 
+    def latest(self, run: str, kind: type[Event]) -> Event | None:
+        events = (record.event for record in reversed(self.read(run)))
+        return next((event for event in events if type(event) is kind), None)
+
     def head(self, run: str) -> str:
         events = self.stored(run)
         return events[-1].head if events else START
@@ -219,6 +223,7 @@ class MemoryJournal:
         stage: str | None = None,
         status: str | None = None,
         concluded: bool | None = None,
+        kind: str | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[RunSummary]:
@@ -234,6 +239,7 @@ class MemoryJournal:
             and (stage is None or run.stage == stage)
             and (status is None or run.status == status)
             and (concluded is None or run.concluded == concluded)
+            and (kind is None or run.kind == kind)
         ]
         return wanted[:limit]
 
@@ -263,8 +269,20 @@ class MemoryJournal:
                 other = change.run
         return other
 
-    def ledger(self, stage: str) -> list[Change]:
-        return [change for change in self.store.tables.changes if change.stage == stage]
+    def ledger(self, stage: str, after: int = 0, upto: int | None = None) -> list[Change]:
+        changes = self.store.tables.changes[after:upto]  # the first has `seq` 1
+        return [change for change in changes if change.stage == stage]
+
+    def last_changes(
+        self, stage: str, upto: int | None = None, *, sure: bool = False
+    ) -> list[Change]:
+        found: dict[str, Change] = {}
+        for change in self.ledger(stage):
+            if (upto is not None and change.seq > upto) or (sure and change.state == "open"):
+                continue
+            if change.state != "undone" or change.resource not in found:
+                found[change.resource] = change
+        return sorted(found.values(), key=lambda change: change.seq)
 
     def ended_at_change(self, run: str) -> int | None:
         return self.store.tables.ends.get(run)

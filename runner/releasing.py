@@ -15,9 +15,12 @@ from rflow.runner import refusals
 from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.creating import Creating
 from rflow.runner.journal import RunSummary
-from rflow.runner.ledger import Held, deployed, deployed_at, digests_in
+from rflow.runner.ledger import Held, deployed, digests_in
 from rflow.runner.line import FREEZE, QUARANTINE, freeze_of, quarantines
 from rflow.runner.problems import StateError
+
+ROLLBACKS_MAX = 1000
+"""So many rollbacks are looked through for those to a release, the newest."""
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class Releasing(Creating):
 
     def stage(self, name: str) -> StageView:
         """One stage."""
-        held = sorted(deployed(self.journal.ledger(name)).values(), key=lambda h: h.resource)
+        held = sorted(deployed(self.journal.last_changes(name)).values(), key=lambda h: h.resource)
         runs = {h.run for h in held if h.run}
         last = self.journal.runs(stage=name, limit=1)
         return StageView(
@@ -88,60 +91,81 @@ class Releasing(Creating):
     def version(self, run: str) -> str:
         """What a run released, for people: its output `version`, else its commit, else "". A
         rollback released again what its target had."""
-        state = self.fold(run)
-        while state.created.kind == "rollback":
-            state = self.fold(str(state.created.trigger["to"]))
-        version = state.outputs.get("version")
+        created = self._created(run)
+        while created.kind == "rollback":
+            created = self._created(str(created.trigger["to"]))
+        ended = self.journal.latest(created.run, ev.RunEnded)
+        version = ended.outputs.get("version") if isinstance(ended, ev.RunEnded) else None
         if version is not None:
             return str(version)
-        trigger = state.created.triggers.get("trigger", {})
+        trigger = created.triggers.get("trigger", {})
         return str(trigger.get("sha") or "")[:12]
 
     # -- releases ------------------------------------------------------------------------------
 
-    def releases(self, stage: str, limit: int = 50) -> list[Release]:
-        """The runs of a stage, the newest first, with why each is no target."""
-        runs = self.journal.runs(stage=stage, limit=limit)
-        back: dict[str, list[str]] = {}
-        for run in runs:
-            if run.kind == "rollback" and run.status == "success":
-                to = self._created(run.run).trigger.get("to")
-                back.setdefault(str(to), []).append(run.run)
-        changes = self.journal.ledger(stage)
+    def releases(self, stage: str, limit: int = 50, before: str | None = None) -> list[Release]:
+        """The runs of a stage, the newest first, with why each is no target; `before` is a run's
+        id, for the next page."""
+        runs = self.journal.runs(stage=stage, limit=limit, before=before)
+        back = self._rollbacks(stage)
+        quarantine, seen = quarantines(self.journal, stage), dict[str, bool]()
+        whys = {run.run: _why_no_target(run, quarantine) for run in runs}
+        thens = self._thens(stage, [run for run in runs if not whys[run.run]])
         found: list[Release] = []
         for run in runs:
-            why = self._why_no_target(run)
+            why = whys[run.run]
             if not why:
-                lost = self._lost(deployed_at(changes, self.journal.ended_at_change(run.run)))
+                lost = self._lost(thens[run.run], seen)
                 why = f"the artifact of {next(iter(lost))} is gone" if lost else ""
             found.append(Release(run, self.version(run.run), why, back.get(run.run, [])))
         return found
 
-    def _why_no_target(self, run: RunSummary) -> str:
-        if run.stage is None:
-            return "its flow has no stage"
-        if not run.concluded:
-            return "it has not ended"
-        if run.status != "success":
-            return f"it {run.status}" if run.status == "failed" else f"it was {run.status}"
-        held = quarantines(self.journal, run.stage)
-        for source, body in held.items():
-            taken = body.get("runs")
-            if isinstance(taken, list) and run.run in taken:
-                return f"it is in quarantine (`rflow release lift {source}`)"
-        return ""
+    def _rollbacks(self, stage: str) -> dict[str, list[str]]:
+        """Release → the rollbacks to it that ended well, the newest first."""
+        back: dict[str, list[str]] = {}
+        for run in self.journal.runs(
+            stage=stage, kind="rollback", status="success", limit=ROLLBACKS_MAX
+        ):
+            back.setdefault(str(self._created(run.run).trigger.get("to")), []).append(run.run)
+        return back
 
-    def _lost(self, held: dict[str, Held]) -> dict[str, str]:
-        store = artifact_store(self.state)
-        return {
-            resource: digest
-            for resource, h in held.items()
-            for digest in digests_in(h.value)
-            if not store.exists(digest)
-        }
+    def _then(self, run: RunSummary) -> dict[str, Held]:
+        """What its stage goes back to with a run that has ended."""
+        end = self.journal.ended_at_change(run.run)
+        return deployed(self.journal.last_changes(str(run.stage), end, sure=True))
+
+    def _thens(self, stage: str, runs: list[RunSummary]) -> dict[str, dict[str, Held]]:
+        """The same for several runs: folded once, from the first that ended."""
+        ends = sorted((self.journal.ended_at_change(run.run) or 0, run.run) for run in runs)
+        if not ends:
+            return {}
+        at = ends[0][0]
+        held = deployed(self.journal.last_changes(stage, at, sure=True))
+        changes = [c for c in self.journal.ledger(stage, at, ends[-1][0]) if c.state != "open"]
+        found: dict[str, dict[str, Held]] = {}
+        for end, run in ends:
+            held = deployed((c for c in changes if at < c.seq <= end), before=held)
+            found[run], at = held, end
+        return found
+
+    def _why_no_target(self, run: RunSummary) -> str:
+        return _why_no_target(run, quarantines(self.journal, str(run.stage)))
+
+    def _lost(self, held: dict[str, Held], known: dict[str, bool] | None = None) -> dict[str, str]:
+        """Resource → the artifact of it that is not in the store; `known` is what was looked for
+        already."""
+        store, known = artifact_store(self.state), {} if known is None else known
+        lost: dict[str, str] = {}
+        for resource, h in held.items():
+            for digest in digests_in(h.value):
+                if digest not in known:
+                    known[digest] = store.exists(digest)
+                if not known[digest]:
+                    lost[resource] = digest
+        return lost
 
     def _created(self, run: str) -> ev.RunCreated:
-        created = self.journal.read(run)[0].event
+        created = self.journal.latest(run, ev.RunCreated)
         assert isinstance(created, ev.RunCreated)
         return created
 
@@ -178,6 +202,20 @@ class Releasing(Creating):
             )
         body: dict[str, Json] = {"node": known.id, "by": by, "reason": reason}
         self.journal.post(run, "pass", body, time.time())
+
+
+def _why_no_target(run: RunSummary, quarantine: dict[str, dict[str, Json]]) -> str:
+    if run.stage is None:
+        return "its flow has no stage"
+    if not run.concluded:
+        return "it has not ended"
+    if run.status != "success":
+        return f"it {run.status}" if run.status == "failed" else f"it was {run.status}"
+    for source, body in quarantine.items():
+        taken = body.get("runs")
+        if isinstance(taken, list) and run.run in taken:
+            return f"it is in quarantine (`rflow release lift {source}`)"
+    return ""
 
 
 def _in_pipeline_order(names: list[str], before: dict[str, str | None]) -> list[str]:

@@ -37,7 +37,7 @@ from rflow.compiler.plan import (
 from rflow.compiler.rewrite import rewrite
 from rflow.runner.expand import Instance
 from rflow.runner.journal import Change, RunSummary
-from rflow.runner.ledger import Held, deployed, deployed_at, first_change
+from rflow.runner.ledger import Held
 from rflow.runner.scope import Filters, RunScope, dig, is_secret
 from rflow.runner.state import RunState
 
@@ -101,16 +101,17 @@ class Rollback:
 
 
 def steps_to(
-    changes: list[Change],
-    end: int,
+    then: dict[str, Held],
+    now: dict[str, Held],
+    first: Callable[[str], Change],
     flow_of: Callable[[str], str],
     flow: str,
     kind_of: Callable[[str, str], str],
     only: tuple[str, ...] = (),
 ) -> tuple[list[Step], list[Held]]:
-    """What must be set back so that the stage is as it was after change `end`, and what is so
-    already. `flow_of` says the flow of a run, `kind_of` the kind of a run's node."""
-    then, now = deployed_at(changes, end), deployed(changes)
+    """What must be set back so that the stage is as it was then, and what is so already. `first`
+    is the first change of a resource, `flow_of` the flow of a run, `kind_of` the kind of a run's
+    node."""
     steps: list[Step] = []
     same: list[Held] = []
     for resource, held in sorted(now.items(), key=lambda item: item[1].seq):
@@ -121,8 +122,8 @@ def steps_to(
             target, run, node = was.value, was.run, was.node
             origin: Origin = "own" if flow_of(run) == flow else "other flow"
         else:
-            first = first_change(changes, resource)
-            target, run, node, origin = first.before, first.run, first.node, "later"
+            new = first(resource)
+            target, run, node, origin = new.before, new.run, new.node, "later"
         if target == held.value and not held.doubt:
             same.append(held)
             continue
@@ -131,8 +132,8 @@ def steps_to(
     return steps, same
 
 
-def crossed_by(state: RunState) -> list[Crossed]:
-    """What a run did that a rollback across it leaves as it is."""
+def crossed_by(state: RunState, since: float) -> list[Crossed]:
+    """What a run did since then that a rollback across it leaves as it is."""
     found: list[Crossed] = []
     for instance in state.graph.instances:
         node, plan = state.nodes[instance.index], instance.node
@@ -141,7 +142,8 @@ def crossed_by(state: RunState) -> list[Crossed]:
             continue
         going = bool(node.key) and not node.terminal
         did = state.needs_undo(instance.index) and not state.undone(instance.index)
-        if not (did or going):
+        late = node.started_at >= since or node.done is not None
+        if not (late and (did or going)):
             continue
         reason = contract.reason
         if going or state.in_doubt(instance.index):

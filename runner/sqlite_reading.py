@@ -21,7 +21,7 @@ from rflow.runner.artifacts import VALUE_MARK, ArtifactStore, grow
 from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.chain import Stored
 from rflow.runner.claims import FileClaim, claim, claimed
-from rflow.runner.events import EVENT_VERSION, AttemptSucceeded, Record, decode
+from rflow.runner.events import EVENT_VERSION, AttemptSucceeded, Event, Record, decode
 from rflow.runner.journal import Change, Fact, JournalError, Lock, RunSummary
 from rflow.runner.pause import no_garbage
 from rflow.runner.problems import CORRUPT, NEWER
@@ -31,9 +31,21 @@ from rflow.runner.state_dir import StateDir
 COLUMNS = tuple(field.name for field in dataclasses.fields(RunSummary))
 _CONCLUDED = COLUMNS.index("concluded")
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM runs "  # noqa: S608 - constant text
+ALL = 2**62
+"""No change has a higher `seq`."""
+
 _LEDGER = (
     "SELECT seq, stage, resource, run, node, before, after, state, at FROM changes "
-    "WHERE stage = ? ORDER BY seq"
+    "WHERE stage = ? AND seq > ? AND seq <= ? ORDER BY seq"
+)
+_LATEST = (
+    "SELECT number, kind, version, body FROM events WHERE run = ? AND kind = ? "
+    "ORDER BY number DESC LIMIT 1"
+)
+_LAST_CHANGES = (
+    "SELECT seq, stage, resource, run, node, before, after, state, at FROM changes WHERE seq IN ("
+    "SELECT coalesce(max(CASE WHEN state <> 'undone' THEN seq END), min(seq)) FROM changes "
+    "WHERE stage = ? AND seq <= ? AND state <> ? GROUP BY resource) ORDER BY seq"
 )
 _CHANGED = (
     "SELECT run FROM changes WHERE resource = ? AND run <> ? AND state <> 'undone' AND seq > "
@@ -75,6 +87,11 @@ class SqliteReading:
         with no_garbage():
             return self._read(run, after)
 
+    def latest(self, run: str, kind: type[Event]) -> Event | None:
+        for number, name, version, body in self._all(_LATEST, (run, kind.__name__)):
+            return self._event(run, number, name, version, body)
+        return None
+
     def _read(self, run: str, after: int) -> list[Record]:
         # The length is read first: what others append in between makes only more events of it.
         length = self._all("SELECT length FROM runs WHERE run = ?", (run,))
@@ -88,18 +105,21 @@ class SqliteReading:
         for number, at, kind, version, body in rows:
             if number != after + len(records) + 1:
                 break
-            if version > EVENT_VERSION:
-                raise _newer(self.path, f"event {number} of run {run}")
-            try:
-                event = decode(kind, body)
-            except (ValueError, TypeError, KeyError) as error:
-                raise _corrupt(self.path, f"event {number} of run {run}: {error}") from error
-            if VALUE_MARK in body and isinstance(event, AttemptSucceeded):
-                event = each_output(event, grow, self._artifacts)
-            records.append(Record(number, at, event))
+            records.append(Record(number, at, self._event(run, number, kind, version, body)))
         if len(records) != len(rows) or (length and after + len(rows) < length[0][0] > after):
             raise _corrupt(self.path, f"run {run} has no event {after + len(records) + 1}")
         return records
+
+    def _event(self, run: str, number: int, kind: str, version: int, body: str) -> Event:
+        if version > EVENT_VERSION:
+            raise _newer(self.path, f"event {number} of run {run}")
+        try:
+            event = decode(kind, body)
+        except (ValueError, TypeError, KeyError) as error:
+            raise _corrupt(self.path, f"event {number} of run {run}: {error}") from error
+        if VALUE_MARK in body and isinstance(event, AttemptSucceeded):
+            return each_output(event, grow, self._artifacts)
+        return event
 
     def head(self, run: str) -> str:
         with self._guarded:
@@ -128,10 +148,12 @@ class SqliteReading:
         stage: str | None = None,
         status: str | None = None,
         concluded: bool | None = None,
+        kind: str | None = None,
         limit: int = 50,
         before: str | None = None,
     ) -> list[RunSummary]:
-        given = {"flow": flow, "stage": stage, "status": status, "concluded": concluded}
+        given = {"flow": flow, "stage": stage, "status": status, "kind": kind}
+        given |= {"concluded": concluded}  # type: ignore[dict-item]
         wanted = {name: value for name, value in given.items() if value is not None}
         tests = [f"{name} = ?" for name in wanted]
         values: list[Any] = list(wanted.values())
@@ -163,12 +185,19 @@ class SqliteReading:
         rows = self._all(_CHANGED, (resource, run, run, resource))
         return rows[0][0] if rows else None
 
-    def ledger(self, stage: str) -> list[Change]:
+    def ledger(self, stage: str, after: int = 0, upto: int | None = None) -> list[Change]:
+        return self._changes(_LEDGER, (stage, after, ALL if upto is None else upto))
+
+    def last_changes(
+        self, stage: str, upto: int | None = None, *, sure: bool = False
+    ) -> list[Change]:
+        end = ALL if upto is None else upto
+        return self._changes(_LAST_CHANGES, (stage, end, "open" if sure else ""))
+
+    def _changes(self, sql: str, values: tuple[object, ...]) -> list[Change]:
         return [
             Change(seq, of, resource, run, node, json.loads(before), json.loads(after), state, at)
-            for seq, of, resource, run, node, before, after, state, at in self._all(
-                _LEDGER, (stage,)
-            )
+            for seq, of, resource, run, node, before, after, state, at in self._all(sql, values)
         ]
 
     def ended_at_change(self, run: str) -> int | None:

@@ -140,10 +140,12 @@ def releases(
     who: View,
     stage: StageName,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
+    before: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
-    """The runs of a stage, the newest first, with why each is no target of a rollback."""
+    """The runs of a stage, the newest first, with why each is no target of a rollback; `before` is
+    the last run of the page before."""
     service = of(request).services.here()
-    return page(service.releases(service.find_stage(stage), limit))
+    return page(service.releases(service.find_stage(stage), limit, before))
 
 
 @router.put(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from rflow.runner import events as ev
 from rflow.runner.journal import Journal, LockBusy, Stale, TwiceDecided
+from rflow.runner.ledger import deployed
 from rflow.runner.memory import MemoryJournal
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
@@ -233,6 +234,7 @@ class Agreement(RuleBasedStateMachine):
             assert (claimed[1] is not None) == (run in self.claims)
             self.both(lambda j, run=run: j.runs(before=run))
             self.both(lambda j, run=run: j.head(run))
+            self.both(lambda j, run=run: j.latest(run, ev.AttemptStarted))
             _, stored = self.both(lambda j, run=run: j.stored(run))
             assert len(stored) == len(records)
             self.both(lambda j, run=run: j.ended_at_change(run))
@@ -248,6 +250,14 @@ class Agreement(RuleBasedStateMachine):
         self.both(lambda j: j.locks())
         self.both(lambda j: j.stages())
         self.both(lambda j: j.ledger(STAGE))
+        self.both(lambda j: j.ledger(STAGE, 2, 5))
+        self.both(lambda j: j.runs(kind="rollback"))
+        for upto in (None, 0, 3):
+            for sure in (True, False):
+                self.both(lambda j, u=upto, s=sure: j.last_changes(STAGE, u, sure=s))
+        changes = self.memory.ledger(STAGE)
+        assert deployed(self.memory.last_changes(STAGE)) == deployed(changes)
+        assert deployed(self.memory.last_changes(STAGE, 3)) == deployed(changes, 3)
 
 
 TestAgreement = Agreement.TestCase
