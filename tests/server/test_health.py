@@ -227,7 +227,7 @@ def test_what_looks_like_a_secret_is_taken_out(text: str, shown: str) -> None:
 def test_a_fault_is_one_line(lines: Callable[[], list[dict[str, object]]]) -> None:
     log = logging.getLogger("rflow.server")
     try:
-        raise ValueError("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n\ud800")
+        raise ValueError("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\nand more")
     except ValueError:
         log.exception("a fault", extra={"run": "7k2m"})
     (line,) = lines()
@@ -241,3 +241,8 @@ def test_the_form_for_people() -> None:
     logging.getLogger("rflow.server").info("AttemptStarted", extra={"run": "7k2m", "node": "web"})
     undo()
     assert stream.getvalue().rstrip().endswith("info AttemptStarted run=7k2m node=web")
+
+
+def test_what_is_no_text_is_replaced() -> None:
+    record = logging.LogRecord("rflow", 20, "", 0, "a\udc80b", (), None)
+    assert json.loads(server_logging.Json().format(record))["message"] == "a?b"
