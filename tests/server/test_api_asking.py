@@ -25,7 +25,7 @@ SECRET = """
 flow secretive {
   arg password: secret
   node use: sh {
-    script = "test \\"$PASSWORD\\" = hunter2"
+    script = "test ${#PASSWORD} = 7"
     env = { PASSWORD = $<args.password> }
     pure
     retry none
