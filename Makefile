@@ -26,11 +26,12 @@ types: $(BIN)/.installed ## Check types (mypy --strict)
 docs: $(BIN)/.installed ## Make the pages of the reference that say what the code says
 	@$(BIN)/python docs/generate.py
 
-bench: $(BIN)/.installed ## Measure speed: checking, running, folding
+bench: $(BIN)/.installed ## Measure speed: checking, running, folding, serving
 	@$(BIN)/python benchmarks/check_speed.py
 	@$(BIN)/python benchmarks/run_speed.py
 	@$(BIN)/python benchmarks/fold_speed.py
 	@$(BIN)/python benchmarks/deliveries_speed.py
+	@$(BIN)/python benchmarks/pages_speed.py
 
 setup: $(BIN)/.installed ## Make the local environment in .venv
 
@@ -40,7 +41,7 @@ $(BIN)/.installed: requirements.lock pyproject.toml .ci/venv
 
 lock: $(BIN)/.installed ## Write requirements.lock anew from pyproject.toml (PIN=--upgrade takes newer versions)
 	@test -x build/lock/bin/pip-compile || { python3 -m venv build/lock && build/lock/bin/pip -q install pip-tools; }
-	@build/lock/bin/pip-compile -q $(PIN) --extra dev --all-build-deps --generate-hashes --allow-unsafe \
+	@build/lock/bin/pip-compile -q $(PIN) --extra dev --extra fsspec --extra server --all-build-deps --generate-hashes --allow-unsafe \
 	  --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  -o requirements.lock pyproject.toml
 	@sed -i '1i # Exact versions of all that rflow and its tests need, with hashes. Made by `make lock`; not edited by hand.' requirements.lock
