@@ -47,9 +47,7 @@ def pipelines(request: Request, who: View) -> Response:
     server = of(request)
     service = server.services.here()
     kept = request.app.state.kept
-    flows = server.catalog.flows()
-    key = "pipelines", tuple((served.flow, served.plan.stage) for served in flows)
-    found = kept.of(service, key, lambda: columns(service, flows))
+    found = known_columns(request)
     waiting = kept.of(service, "inbox", lambda: inbox(service))
     return render(
         "pipelines.html",
@@ -59,6 +57,17 @@ def pipelines(request: Request, who: View) -> Response:
         asked={asked.run.run for asked in waiting},
         recent=service.runs(limit=LATELY),
     )
+
+
+def known_columns(request: Request) -> list[tuple[str, list[Column]]]:
+    """The stages of each pipeline, worked out anew where anything has changed."""
+    server = of(request)
+    service, flows = server.services.here(), server.catalog.flows()
+    key = "pipelines", tuple((served.flow, served.plan.stage) for served in flows)
+    found: list[tuple[str, list[Column]]] = request.app.state.kept.of(
+        service, key, lambda: columns(service, flows)
+    )
+    return found
 
 
 def columns(service: Service, flows: tuple[Served, ...]) -> list[tuple[str, list[Column]]]:

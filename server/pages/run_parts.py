@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rflow.plugins.types import Json
 from rflow.runner import chain
 from rflow.runner import inbox as asking
-from rflow.runner.events import AttemptStarted
+from rflow.runner.events import AttemptStarted, Record
 from rflow.runner.inbox import Asked
 from rflow.runner.logs import Line, Logs
 from rflow.runner.problems import StateError
@@ -17,7 +18,7 @@ from rflow.runner.service import Service
 from rflow.runner.state import RunState
 from rflow.runner.view import NodeView, RunView
 from rflow.runner.view import view as view_of
-from rflow.runner.why import sentence
+from rflow.runner.why import sentence, why
 from rflow.server.core import Server
 from rflow.server.pages.graph import Picture, Pictures, State, States
 from rflow.server.tokens import Principal
@@ -93,10 +94,10 @@ def parts(
         "gates": gates(service, who, state) if not ended else [],
         "selected": selected,
         "node": node if selected else "",
-        "blocks": log_blocks(service, run, TAIL) if selected is None else [],
+        "blocks": log_blocks(service, run, records, TAIL) if selected is None else [],
         "head": chain.shown(service.journal.head(run)),
-        "story": [one for one in service.why(run) if one.what][-60:],
-        "undo_left": service.undo_left(run) if ended else [],
+        "story": [one for one in why(state, records, service.host.filters()) if one.what][-60:],
+        "undo_left": service.undo_left(run) if ended and view.status != "success" else [],
         "failed": [n for n in view.nodes if n.status == "failed" and not n.warning],
         "undone": [
             n.id.removeprefix("undo:") for n in view.nodes if n.undo and n.status == "success"
@@ -111,7 +112,7 @@ def parts(
         "back": _rollbacks_to(service, view) if ended else [],
         "trigger": str(view.trigger.get("kind", "manual")),
         "held": sentence(view.held),
-        "why": sentence(view.reason),
+        "because": sentence(view.reason),
     }
 
 
@@ -181,10 +182,10 @@ def tail(service: Service, run: str, node: str, attempt: int, count: int) -> lis
         found, offset = [*found, *lines][-count - 1 :], after
 
 
-def log_blocks(service: Service, run: str, count: int) -> list[Block]:
+def log_blocks(service: Service, run: str, records: Sequence[Record], count: int) -> list[Block]:
     """The ends of the logs of a run's attempts, at most `count` lines, the last attempts first
     in being kept."""
-    begun = [r.event for r in service.records(run) if isinstance(r.event, AttemptStarted)]
+    begun = [r.event for r in records if isinstance(r.event, AttemptStarted)]
     found: list[Block] = []
     for event in reversed(begun):
         if count <= 0:

@@ -78,8 +78,16 @@ def show(request: Request, who: View, run: str, node: str = "", groups: str = ""
 def log(request: Request, who: View, run: str) -> Response:
     """The logs of all nodes of a run."""
     service = of(request).services.here()
-    blocks = log_blocks(service, run, LOG_LINES)
+    blocks = log_blocks(service, run, service.records(run), LOG_LINES)
     return render("run_log.html", request, run=service.summary(run), blocks=blocks)
+
+
+@router.get("/runs/{run}/source")
+def source(request: Request, who: View, run: str) -> Response:
+    """The flow as the run has it."""
+    service = of(request).services.here()
+    plan = service.fold(run).graph.plan
+    return render("run_source.html", request, run=service.summary(run), plan=plan)
 
 
 @router.get("/runs/{run}/nodes/{node:path}")

@@ -14,7 +14,7 @@ from rflow.runner.service import Service
 from rflow.server import actions_stages
 from rflow.server.pages.forms import Form, Posted
 from rflow.server.pages.look import changed, render
-from rflow.server.pages.pipelines import columns
+from rflow.server.pages.pipelines import known_columns
 from rflow.server.pages.who import Approve, View
 from rflow.server.problems import Answer
 from rflow.server.reach import of
@@ -43,8 +43,7 @@ def _page(
 ) -> Response:
     server = of(request)
     service = server.services.here()
-    flows = server.catalog.flows()
-    found = {column.name: column for _, group in columns(service, flows) for column in group}
+    found = {column.name: column for _, group in known_columns(request) for column in group}
     if stage not in found:
         raise Answer(404, NO_STAGE.format(stage), help="the pipelines show those there are")
     limit = max(1, min(limit, LISTED_MAX))

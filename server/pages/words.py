@@ -124,6 +124,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def line_numbers(text: str) -> str:
+    """The numbers of its lines, one a line."""
+    return "\n".join(map(str, range(1, text.rstrip("\n").count("\n") + 2)))
+
+
 FILTERS = {
     "span": span,
     "iso": iso,
@@ -136,5 +141,6 @@ FILTERS = {
     "in_path": in_path,
     "plural": plural,
     "ticks": ticks,
+    "line_numbers": line_numbers,
     "duration": show_duration,
 }
