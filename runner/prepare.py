@@ -15,13 +15,14 @@ from pathlib import Path
 
 from rflow.compiler.codec import digest as digest_of
 from rflow.compiler.codec import dumps
-from rflow.compiler.expr import EvalError, Expr, Root, evaluate
+from rflow.compiler.expr import EvalError, Expr, Root, evaluate, references
 from rflow.compiler.plan import Json, Node, Plan, Trigger
 from rflow.compiler.types import check_value, read_text
 from rflow.plugins.host import Host
 from rflow.plugins.notation import parse_type
 from rflow.plugins.types import NodeSpec, OutputSpec, Type
 from rflow.runner import refusals
+from rflow.runner.approvals import reads
 from rflow.runner.expand import LoopError, Turn, elements
 from rflow.runner.problems import Problem, StateError
 from rflow.runner.scope import Filters, dig
@@ -179,10 +180,14 @@ class Preparation:
                 message = f"`{trigger.name}.{name}`: {error}"
                 self._wrong(refusals.BAD_TRIGGER, message, "give a value of that type")
         if trigger.kind == "git":
-            self._fill_git(trigger, values, fired)
+            self._fill_git(trigger, values, fired, wanted=bool(given))
         return values
 
-    def _fill_git(self, trigger: Trigger, values: dict[str, Json], fired: str | None) -> None:
+    def _fill_git(
+        self, trigger: Trigger, values: dict[str, Json], fired: str | None, *, wanted: bool
+    ) -> None:
+        """Fill in what was not given. What nobody asked for (`wanted`) and nothing reads may stay
+        unknown."""
         inputs = {
             name: evaluate(expr, self.scope, self.scope.filters)
             for name, expr in trigger.inputs.items()
@@ -200,16 +205,31 @@ class Preparation:
         if values.get("sha") is not None or fired == trigger.name:
             return
         ask = f"give `--trigger {trigger.name}.branch=…` or `--trigger {trigger.name}.sha=…`"
+        wanted = wanted or trigger.name in self._read_triggers()
         if values["branch"] is None:
             message = f"the trigger `{trigger.name}` did not fire and lists no literal branch"
-            self._wrong(refusals.BAD_TRIGGER, message, ask)
+            if wanted:
+                self._wrong(refusals.BAD_TRIGGER, message, ask)
             return
         head = _head(str(values["repo_url"]), str(values["branch"]), self.directory)
         if head.startswith("!"):
+            if not wanted:
+                return
             message = f"the head of `{values['branch']}` for `{trigger.name}` is not known: "
             self._wrong(refusals.BAD_TRIGGER, message + head[1:], ask)
         else:
             values["sha"] = head
+
+    def _read_triggers(self) -> set[str]:
+        """The triggers whose values the plan reads; the first git trigger stands for `trigger`."""
+        plan = self.plan
+        exprs = [*plan.values.values(), *(output.value for output in plan.outputs)]
+        exprs += [loop.over for loop in plan.loops]
+        gets = [get for expr in exprs for get in references(expr)]
+        gets += [get for node in plan.nodes for get in reads(plan, node)]
+        found = {str(get.path[0]) for get in gets if get.root == "trigger"}
+        first = next((t.name for t in plan.triggers if t.kind == "git"), "")
+        return {*found, first} if "trigger" in found else found
 
     # -- overrides, loops, secrets, kinds ------------------------------------------------------
 

@@ -324,6 +324,44 @@ def test_a_repository_that_does_not_answer_is_asked_again_and_the_delivery_says_
     assert "the repository cannot be asked" in found.trouble
 
 
+TWO = """flow release {
+  trigger main: git { repo = "https://github.com/acme/shop.git"  branches = ["main"] }
+  trigger labelled: git {
+    repo = "https://github.com/acme/shop.git"
+    pull_requests = ["**"]
+    labels = ["ship"]
+  }
+  node build: sh { script = "echo %s" pure }
+}"""
+
+
+def test_a_trigger_that_nothing_reads_needs_no_value(
+    place: Place, listening: Listening, config: Config
+) -> None:
+    place.write("release.rflow", TWO % "hello")
+    server, url = listening(config)
+
+    _, told = done(server, send(url, "github", "push"))
+
+    assert [(one.trigger, one.outcome) for one in told] == [
+        ("main", "started"),
+        ("labelled", "no"),
+    ]
+
+
+def test_a_trigger_that_is_read_must_have_one(
+    place: Place, listening: Listening, config: Config
+) -> None:
+    place.write("release.rflow", TWO % "$<refs.labelled.sha>")
+    server, url = listening(config)
+
+    _, told = done(server, send(url, "github", "push"))
+
+    main = next(one for one in told if one.trigger == "main")
+    assert main.outcome == "refused"
+    assert main.why == "the trigger `labelled` did not fire and lists no literal branch"
+
+
 def test_a_delivery_can_be_replayed(place: Place, listening: Listening, config: Config) -> None:
     server, url = listening(config)
     delivery, told = done(server, send(url, "github", "push"))
