@@ -1,4 +1,5 @@
-"""What pages work out of the journal, kept until the journal changes.
+"""What pages work out of the journal, kept until the journal changes, and for a few seconds at
+most: a freeze ends without an event.
 
 Theory of operation. `Journal.version` tells each thread whether anything was committed since the
 thread looked last. Whoever sees a change throws away all that is kept; what is put in after that
@@ -9,6 +10,7 @@ pages that change something say so (`forget`).
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ from rflow.runner.service import Service
 
 T = TypeVar("T")
 KEPT_MAX = 256
+KEPT_S = 5.0
 
 
 class Kept:
@@ -23,7 +26,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._values: dict[Hashable, Any] = {}
-        self._generation = 0
+        self._generation, self._since = 0, 0.0
         self._lock = threading.Lock()
         self._here = threading.local()
 
@@ -33,6 +36,8 @@ class Kept:
         with self._lock:
             if getattr(self._here, "seen", None) != (id(service), version):
                 self._here.seen = id(service), version
+                self._forget()
+            if time.monotonic() - self._since > KEPT_S:
                 self._forget()
             if key in self._values:
                 found: T = self._values[key]
@@ -52,3 +57,4 @@ class Kept:
     def _forget(self) -> None:
         self._values.clear()
         self._generation += 1
+        self._since = time.monotonic()

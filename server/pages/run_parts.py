@@ -16,30 +16,15 @@ from rflow.runner.logs import Line, Logs
 from rflow.runner.problems import StateError
 from rflow.runner.service import Service
 from rflow.runner.state import RunState
-from rflow.runner.view import NodeView, RunView
+from rflow.runner.view import RunView
 from rflow.runner.view import view as view_of
 from rflow.runner.why import sentence, why
 from rflow.server.core import Server
 from rflow.server.pages.graph import Picture, Pictures, State, States
+from rflow.server.pages.timeline import ROWS_MAX, bars
 from rflow.server.tokens import Principal
 
-ROWS_MAX = 300
-"""So many nodes are listed; those that something is to be said of come first."""
 TAIL = 200
-SCALE = 1000.0
-DONE = ("success", "skipped")
-LAST = ("pending", *DONE)
-"""Statuses that are listed last where there are too many nodes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """When a node was at it, in thousandths of the run's time; None where it has not begun."""
-
-    node: NodeView
-    start: float | None
-    width: float
-    took: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +113,6 @@ def _counts(view: RunView) -> dict[str, int]:
     for node in view.nodes:
         counts[node.status] = counts.get(node.status, 0) + 1
     return counts
-
-
-def bars(view: RunView, now: float) -> list[Bar]:
-    """When each node was at it; with many nodes, those still at it or failed come first."""
-    begin = view.started_at or view.created_at
-    end = max(view.ended_at or now, begin + 0.001)
-    scale = SCALE / (end - begin)
-    found = []
-    for node in view.nodes:
-        if node.started_at is None:
-            found.append(Bar(node, None, 0.0, None))
-            continue
-        until = node.ended_at if node.ended_at is not None else end
-        start = min(max(0.0, (node.started_at - begin) * scale), SCALE - 4)
-        width = max(4.0, min((until - node.started_at) * scale, SCALE - start))
-        found.append(Bar(node, round(start, 1), round(width, 1), until - node.started_at))
-    if len(found) > ROWS_MAX:
-        found.sort(key=lambda bar: bar.node.status in LAST)
-    return found
 
 
 def gates(service: Service, who: Principal, state: RunState) -> list[Gate]:
