@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from generators import cli, codes, events, hooks, plan, plugins
+from generators import api, cli, codes, events, hooks, plan, plugins
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -24,6 +24,7 @@ def pages() -> dict[str, str]:
         "filters.md": ("plugins/kinds/filters_*.py", plugins.filters()),
         "cli.md": ("cli/", cli.page()),
         "events.md": ("runner/events.py, runner/node_state.py and runner/why.py", events.page()),
+        "api.md": ("server/", api.page()),
         "plan.md": ("compiler/schema.py", plan.page()),
         "hooks.md": ("plugins/", hooks.page()),
     }

@@ -5,11 +5,15 @@ Owns `/api/openapi.json`; `docs/reference/api.md` is made from the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from rflow.server.access import Needs
 from rflow.server.answers import PROBLEM, WORDS, Problem
+from rflow.server.tokens import Role
 
 ABOUT = """\
 All that `rflow` can do, as JSON over HTTP. Every request carries a token, `Authorization: Bearer \
@@ -49,9 +53,12 @@ def _described(app: FastAPI) -> dict[str, Any]:
     }
     known = [{"name": name, "description": about} for name, about in TAGS if name in used]
     found["tags"] = known + [{"name": tag} for tag in sorted(used - {name for name, _ in TAGS})]
-    for path in found["paths"].values():
-        for operation in path.values():
+    roles = dict(_roles(app.router))
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
             _with_problems(operation["responses"])
+            if (role := roles.get((method.upper(), path))) is not None:
+                operation["x-rflow-role"] = role
     schemas = found["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):  # ours are told otherwise
         schemas.pop(name, None)
@@ -64,3 +71,15 @@ def _with_problems(responses: dict[str, Any]) -> None:
     if "HTTPValidationError" in str(responses.get("422")):
         responses["422"] = {"description": WORDS[422], "content": PROBLEM}
     responses.setdefault("default", {"description": "Any other error.", "content": PROBLEM})
+
+
+def _roles(router: Any) -> Iterator[tuple[tuple[str, str], Role]]:
+    """The role that each route asks for."""
+    for route in router.routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from _roles(inner)
+        elif isinstance(route, APIRoute):
+            for needed in route.dependant.dependencies:
+                if isinstance(needed.call, Needs):
+                    yield from (((m, route.path_format), needed.call.role) for m in route.methods)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import subprocess
 import threading
@@ -111,12 +112,14 @@ def serving(place: Place, config: Config | None = None) -> Iterator[tuple[Server
     """Serves a place over a real socket; the server and its address."""
     server = place.open(config)
     with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        server.config = dataclasses.replace(server.config, port=port)
         loop = Loop(server)
         thread = threading.Thread(target=loop.run, args=([sock],))
         thread.start()
         try:
             wait_for(lambda: loop.started or None)
-            yield server, f"http://127.0.0.1:{sock.getsockname()[1]}"
+            yield server, f"http://127.0.0.1:{port}"
         finally:
             loop.should_exit = True
             thread.join()
