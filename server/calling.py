@@ -15,7 +15,7 @@ from typing import Any
 
 from rflow.plugins.types import Json
 from rflow.runner.scope import MASK
-from rflow.server import deliveries
+from rflow.server import deliveries, webhooks
 from rflow.server.catalog import Served
 from rflow.server.core import Server
 from rflow.server.deliveries import Incoming, Told
@@ -31,6 +31,7 @@ from rflow.server.webhooks import Webhook
 HOST = "webhook"
 CALLING = "calling"
 """The state of a delivery whose caller waits for the answer."""
+CALL = "a call of the webhook"
 LABELS = ("name", "description")
 LABEL_MAX = 200
 
@@ -84,7 +85,7 @@ class Calls:
             str(labels.get("description") or ""),
         )
         became = start(self.server, fired)
-        told = Told(0, "a call of the webhook", served.flow, webhook.trigger, became.outcome,
+        told = Told(0, CALL, served.flow, webhook.trigger, became.outcome,
                     became.why, became.run)  # fmt: skip
         deliveries.finish(self.server.store, id, [told], free=became.outcome == "refused")
         return self._reply(webhook, served, id, became, accepted)
@@ -162,7 +163,7 @@ class Calls:
         shown = {name: MASK if name in secret else value for name, value in params.items()}
         body = json.dumps(shown, sort_keys=True).encode()
         hashed = sha256(key.encode("utf-8", "replace")).hexdigest() if key else ""
-        incoming = Incoming(HOST, webhook.id, hashed, served.flow, headers, body)
+        incoming = Incoming(HOST, webhook.id, hashed, "call", headers, body)
         id, new = deliveries.keep(store, incoming, state=CALLING)
         if new:
             return id, None
@@ -204,19 +205,18 @@ class Calls:
 
 def resolve_cut_off(server: Server) -> None:
     """Say of the calls that the server ended in the middle of what became of them."""
+    journal = server.services.here().journal
     for delivery in deliveries.in_state(server.store, CALLING):
-        found = [
-            summary.run
-            for served in server.catalog.flows()
-            for trigger in served.plan.triggers
-            if (run := _run_of(served, trigger.name, delivery.id))
-            and (summary := server.services.here().journal.summary(run)) is not None
-        ]
+        webhook = webhooks.find(server.store, delivery.source)
+        served = server.catalog.flow(webhook.target)
+        run = "" if served is None else _run_of(served, webhook.trigger, delivery.id)
         why = "the call was cut off before it was answered"
-        told = [Told(0, "a call of the webhook", delivery.event, "", "started", why, run)
-                for run in found]  # fmt: skip
-        note = why if found else f"{why}; nothing was started"
-        deliveries.finish(server.store, delivery.id, told, note)
+        if run and journal.summary(run) is not None:
+            told = Told(0, CALL, webhook.target, webhook.trigger, "started", why, run)
+            deliveries.finish(server.store, delivery.id, [told], why)
+        else:
+            note = f"{why}; nothing was started"
+            deliveries.finish(server.store, delivery.id, [], note, free=True)
 
 
 def _run_of(served: Served, trigger: str, delivery: str) -> str:

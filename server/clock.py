@@ -117,7 +117,7 @@ class Clock:
                 key = at.astimezone(UTC).isoformat()
                 source = f"cron {one.flow} {one.name}"
                 data = json.dumps(body).encode()
-                deliveries.put(db, Incoming("cron", source, key, "cron", {}, data))
+                deliveries.put(db, Incoming("cron", source, key, "due", {}, data))
             db.execute(
                 "INSERT INTO ticks (flow, trigger, schedule, last) VALUES (?, ?, ?, ?) ON CONFLICT "
                 "(flow, trigger) DO UPDATE SET schedule = excluded.schedule, last = excluded.last",

@@ -12,8 +12,11 @@ import pytest
 from rflow.runner.line import PAUSE
 from rflow.runner.secrets import Key
 from rflow.server import deliveries, webhooks
+from rflow.server.calling import CALLING, HOST, resolve_cut_off
 from rflow.server.core import Server
+from rflow.server.deliveries import Incoming
 from rflow.server.hooks import Limiter
+from rflow.server.starting import Fired, start
 from rflow.server.webhooks import Made, signature
 
 from .conftest import Place, Repository
@@ -323,3 +326,34 @@ def test_an_answer_is_kept_by_nobody(called: Called) -> None:
 
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_a_call_that_the_server_ended_in_the_middle_of_says_what_became_of_it(
+    place: Place, repository: Repository, started: bool
+) -> None:
+    repository.commit("one")
+    place.write("release.rflow", FLOW % repository.folder)
+    server = place.open()
+    try:
+        key = Key(server.state.key)
+        made = webhooks.create(
+            server.store, key, "flow", "release", trigger="hook", by="oncall@example.com"
+        )
+        incoming = Incoming(HOST, made.webhook.id, "k", "call", {}, b"{}")
+        id, _ = deliveries.keep(server.store, incoming, state=CALLING)
+        served = server.catalog.flow("release")
+        assert served is not None
+        if started:
+            start(server, Fired(served, "hook", "webhook", id, 0, {}, "dev@example.com"))
+
+        resolve_cut_off(server)
+
+        found = deliveries.find(server.store, id)
+        assert found.state == "done"
+        assert "cut off before it was answered" in found.note
+        runs = [told.run for told in deliveries.verdicts(server.store, id)]
+        assert runs == [run.run for run in server.services.here().runs()]
+        assert bool(runs) is started
+    finally:
+        server.close()
