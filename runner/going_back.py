@@ -99,12 +99,13 @@ class GoingBack(Releasing):
             return False
 
     def _crossed(self, target: RunSummary) -> list[Crossed]:
+        """Of all runs that went on after the release had ended: rather too much than too little."""
         since = target.ended_at or target.created_at
         crossed: list[Crossed] = []
         for run in reversed(self.journal.runs(stage=target.stage, limit=ALL)):
             began = run.started_at is not None and run.run != target.run
-            if began and (run.ended_at is None or run.ended_at > since):
-                crossed.extend(crossed_by(self.fold(run.run), since))
+            if began and (run.ended_at is None or run.ended_at >= since):
+                crossed.extend(crossed_by(self.fold(run.run)))
         return crossed
 
     def rollback(
@@ -252,8 +253,8 @@ class GoingBack(Releasing):
         return [str(other) for other in ends] if isinstance(ends, list) else []
 
     def outdated(self, run: str) -> list[str]:
-        """What a rollback that has not begun would leave as it is, since the stage has changed
-        after it was prepared: resources."""
+        """What a rollback that has not begun would leave as it is, or set to what it was not,
+        since the stage has changed after it was prepared: resources."""
         trigger, plan = self._created(run).trigger, self.fold(run).graph.plan
         planned = [(restore.resource, restore.value) for n in plan.nodes for restore in n.restores]
         only = trigger.get("only")
@@ -264,7 +265,9 @@ class GoingBack(Releasing):
         except StateError:
             return []  # the target is none any more; what was agreed to is done all the same
         wanted = [(step.resource, Constant(step.target)) for step in found.steps]
-        return [resource for resource, value in wanted if (resource, value) not in planned]
+        right = {held.resource: Constant(held.value) for held in found.same}
+        wrong = [name for name, value in planned if right.get(name, value) != value]
+        return [name for name, value in wanted if (name, value) not in planned] + wrong
 
     # -- quarantine -----------------------------------------------------------------------------
 

@@ -132,8 +132,8 @@ def steps_to(
     return steps, same
 
 
-def crossed_by(state: RunState, since: float) -> list[Crossed]:
-    """What a run did since then that a rollback across it leaves as it is."""
+def crossed_by(state: RunState) -> list[Crossed]:
+    """What a run did that a rollback across it leaves as it is."""
     found: list[Crossed] = []
     for instance in state.graph.instances:
         node, plan = state.nodes[instance.index], instance.node
@@ -142,8 +142,7 @@ def crossed_by(state: RunState, since: float) -> list[Crossed]:
             continue
         going = bool(node.key) and not node.terminal
         did = state.needs_undo(instance.index) and not state.undone(instance.index)
-        late = node.started_at >= since or node.done is not None
-        if not (late and (did or going)):
+        if not (did or going):
             continue
         reason = contract.reason
         if going or state.in_doubt(instance.index):

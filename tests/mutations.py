@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from rflow.runner import begin, drive, outcomes, scheduler
+from rflow.runner import begin, drive, going_back, journal, memory, outcomes, scheduler, service
 from rflow.runner.events import NO_REASON
+from rflow.runner.going_back import GoingBack
+from rflow.runner.memory import MemoryJournal
 from rflow.runner.state import RunState
 
 Patch = pytest.MonkeyPatch
@@ -26,13 +28,19 @@ class Bug:
 
 
 BUGS: list[Bug] = []
+"""Bugs that a single run shows."""
+
+STAGE_BUGS: list[Bug] = []
+"""Bugs that only several runs on one stage show."""
 
 
-def bug(name: str) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
-    """Add a planted bug to the list."""
+def bug(
+    name: str, bugs: list[Bug] = BUGS
+) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
+    """Add a planted bug to a list."""
 
     def add(plant: Callable[[Patch], None]) -> Callable[[Patch], None]:
-        BUGS.append(Bug(name, plant))
+        bugs.append(Bug(name, plant))
         return plant
 
     return add
@@ -293,3 +301,105 @@ def _(patch: Patch) -> None:
             self.outcome = "success"
 
     patch.setattr(RunState, "_note_failure", note)
+
+
+# -- several runs on a stage ---------------------------------------------------------------------
+
+
+@bug("what a release made is taken from that run alone, not from the ledger", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = GoingBack._then
+
+    def then(self: Any, run: Any) -> Any:
+        return {name: held for name, held in original(self, run).items() if held.run == run.run}
+
+    patch.setattr(GoingBack, "_then", then)
+
+
+@bug("a rollback goes to what was before the release", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = MemoryJournal.last_changes
+
+    def last(self: Any, stage: str, upto: int | None = None, *, sure: bool = False) -> Any:
+        return original(self, stage, None if upto is None else upto - 1, sure=sure)
+
+    patch.setattr(MemoryJournal, "last_changes", last)
+
+
+@bug("what was rolled back from is not held in quarantine", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    patch.setattr(GoingBack, "_put_quarantine", lambda *args: None)
+
+
+@bug("the quarantine ends with the rollback", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    def settle(self: Any, run: str) -> None:
+        for source, body in self.journal.notes("quarantine").items():
+            if body.get("rollback") == run and self.summary(run).concluded:
+                self.journal.delete_note("quarantine", source)
+
+    patch.setattr(GoingBack, "settle_quarantine", settle)
+
+
+@bug("a freeze is not looked at", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    patch.setattr(drive, "freeze_of", lambda *args: None)
+
+
+@bug("nobody is asked about what cannot be undone", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    patch.setattr(going_back, "crossed_by", lambda state: [])
+
+
+@bug("an undo does not look whether another run came after", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    patch.setattr(MemoryJournal, "changed_since", lambda self, run, resource: None)
+
+
+@bug("what was done before a retry is forgotten", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    def did(self: RunState, number: int) -> bool:
+        node = self.nodes[number]
+        return bool(node.status == "success" and node.key)
+
+    patch.setattr(RunState, "did", did)
+
+
+@bug("an undo that was cut off leaves no doubt", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = journal.moves
+    patch.setattr(
+        memory, "moves", lambda events: [m for m in original(events) if m.kind != "undoing"]
+    )
+
+
+@bug("a change in between does not count anew", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = journal.moves
+    patch.setattr(
+        memory, "moves", lambda events: [replace(m, anew=False) for m in original(events)]
+    )
+
+
+@bug("a rollback does not wait for what it cancelled, nor look again", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    patch.setattr(GoingBack, "to_end_first", lambda self, run: [])
+    patch.setattr(GoingBack, "outdated", lambda self, run: [])
+
+
+@bug("a rollback waits in the queue like any run", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    def ahead(other: Any, run: Any) -> bool:
+        return other.started_at is not None or other.created_at < run.created_at
+
+    patch.setattr(service, "_is_ahead", ahead)
+
+
+@bug("whoever comes late writes all the same", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = MemoryJournal.transact
+
+    def transact(self: Any, run: str, expected: int, *args: Any, **given: Any) -> Any:
+        return original(self, run, len(self.read(run)), *args, **given)
+
+    patch.setattr(MemoryJournal, "transact", transact)

@@ -143,6 +143,8 @@ class World:
     """Of each rollback, the artifacts that it took away."""
     lasting: list[tuple[str, str]] = field(default_factory=list)
     """Run and node of what nothing can undo."""
+    lasted: dict[str, int] = field(default_factory=dict)
+    """Run → how much of that there was when it last ended."""
     frozen: bool = False
     clock: float = 1_000_000.0
 
@@ -224,6 +226,7 @@ class Journal(MemoryJournal):
                         raise Violation(f"{run} began before the rollback {other.run}")
             case ev.RunEnded():
                 world.take_snapshot(run)
+                world.lasted[run] = len(world.lasting)
                 if not any(act.run == run for act in world.acts):
                     world.away.pop(run, None)  # it took nothing away
             case ev.RetryRequested() | ev.UndoRequested():
@@ -529,10 +532,9 @@ class StageWorld:
         preview = runner.service.rollback_preview(run)
         if runner.service.summary(run).status != "success":
             raise Violation(f"{run} is a target and did not end well")
-        known = [*self.world.kinds]
         asked = preview.unacknowledged(())
-        for other, node in self.world.lasting:
-            if known.index(other) > known.index(run) and node not in asked:
+        for other, node in self.world.lasting[self.world.lasted[run] :]:
+            if other != run and node not in asked:
                 raise Violation(f"nobody is told that {node} of {other} stays")
         new = runner.service.rollback(
             run, by=BY, acknowledge=preview.unacknowledged(()), cancel_running=cancel
@@ -629,7 +631,9 @@ class StageWorld:
         if any(undo.status not in ("success", "skipped") for undo in state.undos.values()):
             return
         acts = self.world.acts
-        for resource in {act.resource for act in acts if act.run == run}:
+        skipped = [n for n, undo in state.undos.items() if "since" in undo.reason.code]
+        taken = {resource for number in skipped for resource in state.nodes[number].intents}
+        for resource in {act.resource for act in acts if act.run == run} - taken:
             mine = [n for n, act in enumerate(acts) if (act.run, act.resource) == (run, resource)]
             last = [act for act in acts if act.resource == resource][-1]
             others = any(

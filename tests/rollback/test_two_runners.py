@@ -189,3 +189,24 @@ def play(examples: int, steps: int, **given: Any) -> None:
 @pytest.mark.slow
 def test_two_runners_on_one_stage() -> None:
     play(150, 30)
+
+
+def test_a_freeze_holds_a_further_attempt(tmp_path: Path) -> None:
+    stage = StageWorld(tmp_path / "stage")
+    try:
+        runner = stage.runners[0]
+        run = stage.release(runner, "release", [Piece("web", 1, False, 1, False)], True)
+        runner.take(run)
+        while runner.step(0):
+            pass
+        assert runner.service.fold(run).node("n0").status == "retrying"
+        runner.service.freeze(NAME, until=4e9, reason="audit", by=BY)
+        stage.world.frozen = True
+        stage.world.clock += 10.0
+        runner.step(0)
+        assert runner.service.fold(run).node("n0").reason.code == "frozen"
+        stage.settle()
+        assert runner.service.summary(run).status == "success"
+        assert stage.world.values["web"] == {"artifact": stage.digests[1]}
+    finally:
+        stage.close()

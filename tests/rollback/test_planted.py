@@ -1,0 +1,29 @@
+"""Every bug that is planted in how stages are released to and rolled back is caught."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase
+from test_two_runners import play
+
+_path = Path(__file__).parent.parent / "mutations.py"
+_spec = importlib.util.spec_from_file_location("mutations", _path)
+assert _spec is not None
+assert _spec.loader is not None
+mutations = importlib.util.module_from_spec(_spec)
+sys.modules["mutations"] = mutations
+_spec.loader.exec_module(mutations)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "planted", mutations.STAGE_BUGS, ids=[bug.name for bug in mutations.STAGE_BUGS]
+)
+def test_a_planted_bug_is_caught(planted: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted.plant(monkeypatch)  # type: ignore[attr-defined]
+    with pytest.raises(Exception, match=r"."):
+        play(400, 40, phases=(Phase.generate,), derandomize=True, database=None)
