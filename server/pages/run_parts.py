@@ -20,6 +20,7 @@ from rflow.runner.view import RunView
 from rflow.runner.view import view as view_of
 from rflow.runner.why import sentence, why
 from rflow.server.core import Server
+from rflow.server.driving import NOTE
 from rflow.server.pages.graph import Picture, Pictures, State, States
 from rflow.server.pages.timeline import ROWS_MAX, bars
 from rflow.server.tokens import Principal
@@ -89,7 +90,9 @@ def parts(
         ],
         "stayed": [n for n in view.nodes if n.undo and n.status == "skipped"],
         "triggers": _triggers(state),
-        "driven": ended or service.journal.claimed(run) is not None,
+        "driven": ended
+        or service.journal.claimed(run) is not None
+        or run in service.journal.notes(NOTE),
         "trouble": server.drivers.trouble(run),
         "ended": ended,
         "sentence": sentence,

@@ -25,18 +25,20 @@ _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 def span(seconds: float) -> str:
     """A length of time, in at most two units: `40 ms`, `1.4 s`, `3 m 05 s`, `2 h 10 m`."""
     seconds = max(0.0, seconds)
-    if seconds < 0.9995:
-        return f"{round(seconds * 1000)} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
     whole = round(seconds)
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return f"{whole // MINUTE} m {whole % MINUTE:02} s"
-    if whole < DAY:
-        return f"{whole // HOUR} h {whole % HOUR // MINUTE:02} m"
-    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+    if seconds < 0.9995:
+        said = f"{round(seconds * 1000)} ms"
+    elif seconds < 9.95:
+        said = f"{seconds:.1f} s"
+    elif whole < MINUTE:
+        said = f"{whole} s"
+    elif whole < HOUR:
+        said = f"{whole // MINUTE} m {whole % MINUTE:02} s"
+    elif whole < DAY:
+        said = f"{whole // HOUR} h {whole % HOUR // MINUTE:02} m"
+    else:
+        said = f"{whole // DAY} d {whole % DAY // HOUR} h"
+    return said.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def relative(at: float, now: float) -> str:
