@@ -25,6 +25,7 @@ from rflow.cli.target import (
 )
 
 if TYPE_CHECKING:
+    from rflow.runner.service import Service
     from rflow.runner.view import NodeView
 
 FREEZE_EXAMPLE = """
@@ -40,6 +41,9 @@ rflow pass 7k2m web --reason "the fix for the outage"
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+[smhd])+")
+
+_FULL = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
+"""`pipeline.stage`."""
 
 reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept.")
 
@@ -61,7 +65,7 @@ def freeze(stage: str | None, until: str, reason: str, by: str | None, state: st
     Runs may start and go on up to their next effect, then they wait. Undo and rollback pass.
     """
     service = open_state(state)
-    name = find_stage(service, stage)
+    name = _to_freeze(service, stage)
     now = time.time()
     end = moment(until, now)
     if end <= now:
@@ -73,13 +77,26 @@ def freeze(stage: str | None, until: str, reason: str, by: str | None, state: st
     return 0
 
 
+def _to_freeze(service: Service, text: str | None) -> str:
+    """The stage that is meant; one that no run was created for yet goes by its whole name."""
+    from rflow.runner.problems import StateError
+
+    try:
+        return find_stage(service, text)
+    except (Failure, StateError):
+        if text is None or not _FULL.fullmatch(text):
+            raise
+    note(f"no run was created for {clean(text)} yet: it holds as soon as one is; check the name")
+    return text
+
+
 @command("thaw", example=THAW_EXAMPLE)
 @stage_argument
 @state_option
 def thaw(stage: str | None, state: str | None) -> int:
     """End the freeze of a stage before its time."""
     service = open_state(state)
-    name = find_stage(service, stage)
+    name = stage if stage is not None and _FULL.fullmatch(stage) else find_stage(service, stage)
     service.thaw(name)
     say(f"{name} is not frozen any more")
     return 0

@@ -143,6 +143,21 @@ def test_a_freeze_that_is_past(rflow: Rflow, tmp_path: Path) -> None:
     assert "is past" in result.stderr
 
 
+def test_a_stage_without_a_run_is_frozen_by_its_whole_name(rflow: Rflow, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, rflow)
+    shop.create("1", "stage")
+    until = ("--until", "2h", "--reason", "audit", "--as", LEAD)
+    assert rflow("freeze", "production", *until).returncode == entry.USAGE
+    early = rflow("freeze", "shop.production", *until)
+    assert early.returncode == 0, early.stderr
+    assert "no run was created for shop.production yet" in early.stderr
+    run = shop.create("2")
+    shop.done("approve", run, "--as", LEAD)
+    drive(shop, run)
+    assert shop.json("show", run, "migrate")["view"]["status"] == "waiting"
+    assert shop.done("thaw", "shop.production") == "shop.production is not frozen any more\n"
+
+
 def test_the_inbox(rflow: Rflow, tmp_path: Path) -> None:
     shop = Shop(tmp_path, rflow)
     assert rflow("approvals").returncode == entry.USAGE, "there is no state yet"
