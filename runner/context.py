@@ -57,6 +57,7 @@ class AttemptContext(Context):
         self._variables: dict[str, str] = {}
         self._guard = ""
         self._scratch: Path | None = None
+        self._left_running = False
         self._declared = bench.declared(command)
         plan = bench.plan
         self.run_id = command.run
@@ -73,7 +74,7 @@ class AttemptContext(Context):
 
     @property
     def scratch(self) -> Path:  # type: ignore[override]
-        """The attempt's own folder; made when it is first asked for."""
+        """The attempt's own folder; taken when it is first asked for."""
         if self._scratch is None:
             self._scratch = Path(self._bench.scratch.take())
         return self._scratch
@@ -108,14 +109,22 @@ class AttemptContext(Context):
                 env=given,
                 stop=self._stop,
                 output=self._log.write,
-                note=lambda text: self._log.line("note", text),
+                note=self._note,
                 input=input.encode() if isinstance(input, str) else input,
                 capture=capture,
                 timeout_s=timeout_s,
                 grace_s=self._bench.grace_s,
+                meanwhile=self._bench.scratch.tidy,
             )
+        except BaseException:
+            self._left_running = True
+            raise
         finally:
             self._log.end(stream)
+
+    def _note(self, text: str) -> None:
+        self._left_running = True  # the only thing that there is to say of a program
+        self._log.line("note", text)
 
     def environment(self) -> dict[str, str]:
         found = dict(self._bench.environment)
@@ -145,7 +154,7 @@ class AttemptContext(Context):
         if self._guard:
             self._bench.guard.leave(self._guard)
         if self._scratch is not None:
-            self._bench.scratch.leave(str(self._scratch))
+            self._bench.scratch.leave(str(self._scratch), not self._left_running)
 
     def read_output(self, name: str, text: str) -> Json:
         wanted = self._declared.get(name)

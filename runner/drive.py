@@ -42,6 +42,10 @@ from rflow.runner.step import Step
 POLL_S = 0.1
 """How often a driver looks whether another process asked something of it."""
 
+SETTLE_S = 0.0005
+UNTOLD_MAX = 256
+"""An observer is told of a record when there was no news for so long, or it is one of so many."""
+
 
 class Clock(Protocol):
     """Where time comes from: seconds since 1970."""
@@ -54,7 +58,7 @@ class Driver:
     """Drives one run that this process has claimed.
 
     `fold` gives the state as the journal has it. `guard` marks the processes of this runner.
-    `observe` is called with each record after it is on disk.
+    `observe` is called with each record, in order, soon after it is on disk.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Driver:
         self._recovering: set[str] = set()
         self._version = -1
         self._looked_at = 0.0
+        self._untold: list[Record] = []
         self._status = ""
         self._uses_locks = any(node.lock is not None for node in self.state.graph.plan.nodes)
 
@@ -122,11 +127,14 @@ class Driver:
 
     def drive(self, leave: Callable[[], bool] = lambda: False) -> None:
         """Go on until the run has ended or `leave` says to leave it as it is."""
-        self.start()
-        while not self.state.ended:
-            self.step()
-            if leave():
-                return
+        try:
+            self.start()
+            while not self.state.ended:
+                self.step()
+                if leave():
+                    return
+        finally:
+            self._tell()
 
     def next_due(self) -> float | None:
         """When the next time comes that something waits for."""
@@ -141,7 +149,10 @@ class Driver:
             due = self.next_due()
             timeout = POLL_S if due is None else max(0.0, min(POLL_S, due - self.clock.now()))
         messages: list[Message] = []
-        message = self.dispatcher.next(timeout)
+        message = self.dispatcher.next(min(timeout, SETTLE_S) if self._untold else timeout)
+        if message is None and self._untold:
+            self._tell()
+            message = self.dispatcher.next(timeout)
         while message is not None:
             messages.append(message)
             message = self.dispatcher.next(0.0) if len(messages) < 256 else None
@@ -323,10 +334,18 @@ class Driver:
         # Last: after a crash an attempt may be taken up, and ended since the run is cancelled.
         for id in step.stops:
             self.dispatcher.stop(id)
-        if self.observe is not None:
-            for record in step.events:
-                self.observe(record)
+        self._untold.extend(step.events)
+        if len(self._untold) > UNTOLD_MAX or self.state.ended:
+            self._tell()
         return bool(step.events)
+
+    def _tell(self) -> None:
+        """Tell the observer. It waits until what was submitted has had time to begin, so that
+        showing what happened does not hold up what is to happen."""
+        untold, self._untold = self._untold, []
+        if self.observe is not None:
+            for record in untold:
+                self.observe(record)
 
 
 def _held(state: RunState) -> set[str]:

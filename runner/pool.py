@@ -33,6 +33,9 @@ STUCK_S = 15.0
 LOST_STUCK_S = 1.0
 """The same where the runner itself is to end at once."""
 
+REST_S = 0.005
+"""How long a thread waits for the next attempt before it puts in order what the last one left."""
+
 
 class _Job:
     """An attempt that is going on."""
@@ -199,11 +202,18 @@ class Pool:
     # -- in the attempts' threads --------------------------------------------------------------
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next_job()) is not None:
             job.thread = threading.current_thread()
             outcome = run_attempt(self._bench, job.command, job.stop, partial(self._announce, job))
             self._said.put(_Said(job, outcome))
+
+    def _next_job(self) -> _Job | None:
+        """What to do next; None to end. Where there is nothing yet, there is time to tidy."""
+        try:
+            return self._jobs.get(timeout=REST_S)
+        except queue.Empty:
             self._bench.scratch.tidy()
+            return self._jobs.get()
 
     def _announce(self, job: _Job, resource: str, before: Json, after: Json) -> None:
         """Hand an intent to the driving thread and wait until it is on disk."""

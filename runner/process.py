@@ -53,14 +53,17 @@ def run_program(
     capture: bool = False,
     timeout_s: float | None = None,
     grace_s: float = GRACE_S,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Completed:
     """Run a program to its end. NodeError if it cannot be started or takes longer than
     `timeout_s`; Stopping if the attempt was stopped. `output` is given what it writes: stdout and
-    stderr alike as "out", or with `capture` only stderr, as "err"; `note` what there is to say."""
+    stderr alike as "out", or with `capture` only stderr, as "err"; `note` what there is to say.
+    `meanwhile` is called when the program has been started."""
     if stop.requested():
         raise Stopping
     program = _Program(argv, cwd, env, stop, output, input, capture)
     try:
+        meanwhile()
         program.watch(timeout_s, grace_s)
     except BaseException:
         program.why = "stop"  # whatever happened: it must not go on unwatched

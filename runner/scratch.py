@@ -1,9 +1,10 @@
-"""Scratch folders of attempts: each is new when it is given, and gone when its attempt is over.
+"""Scratch folders of attempts: each is empty when it is given, and emptied when its attempt is
+over, since what a kind wrote there may be a secret.
 
-To make and to remove a folder takes a disk longer than to start a program. So one is made ahead,
-and those that were left are removed, when nobody waits for it: in `tidy`, which an attempt's
-thread calls when its outcome has been told. No folder is ever given twice: what an attempt left
-running may still write to its own.
+To make and to remove a folder takes a disk longer than to start a program. So one that was left
+clean is given again; one that something may still write to, which the attempt left running, never
+is. Emptying waits for `tidy`, which is called when nobody waits for the one who calls it: while a
+program runs, or when there is nothing to do.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections import deque
 from itertools import count
 from pathlib import Path
 
-from rflow.runner.problems import StateError
 from rflow.runner.state_dir import make_folder
 
 
@@ -26,46 +26,38 @@ class Scratch:
         self._folder = folder
         self._numbers = count(1)
         self._ready: deque[str] = deque()
-        self._left: deque[str] = deque()
+        self._left: deque[tuple[str, bool]] = deque()
 
     def take(self) -> str:
-        """A new folder, for its owner only. StateError if none can be made."""
-        try:
+        """An empty folder, for its owner only. StateError if none can be made."""
+        with contextlib.suppress(IndexError):
             return self._ready.popleft()
-        except IndexError:
-            return self._make()
+        return str(make_folder(self._folder / str(next(self._numbers))))
 
-    def leave(self, path: str) -> None:
-        """The attempt is over; what is in its folder goes, since it may be a secret."""
-        self._left.append(path)
+    def leave(self, path: str, again: bool) -> None:
+        """The attempt is over; `again` says that nothing can write there any more."""
+        self._left.append((path, again))
 
     def tidy(self) -> None:
-        """Remove what was left, and make one ahead."""
+        """Empty, or remove, what was left."""
         with contextlib.suppress(IndexError):
             while True:
-                _remove(self._left.popleft())
-        if not self._ready:
-            with contextlib.suppress(StateError):  # whoever takes one is told
-                self._ready.append(self._make())
+                path, again = self._left.popleft()
+                if again and _emptied(path):
+                    self._ready.append(path)
+                else:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def clear(self) -> None:
         """Remove all of them."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _make(self) -> str:
-        path = f"{self._folder}/{next(self._numbers)}"
-        try:
-            os.mkdir(path, 0o700)
-        except OSError:
-            make_folder(Path(path))  # the folder around it is not there
-        return path
 
-
-def _remove(path: str) -> None:
-    """Remove a scratch folder, most of which hold a file or two."""
+def _emptied(path: str) -> bool:
+    """Whether the folder is empty now; what holds folders of its own is not worth it."""
     try:
         for name in os.listdir(path):
             os.unlink(f"{path}/{name}")
-        os.rmdir(path)
     except OSError:
-        shutil.rmtree(path, ignore_errors=True)
+        return False
+    return True

@@ -67,9 +67,9 @@ class _Library:
     def __init__(self) -> None:
         import ctypes
 
-        c = ctypes.CDLL(None)
         self._ctypes = ctypes
-        self._spawn = c.posix_spawn
+        self._spawn = ctypes.CDLL(None).posix_spawn  # lets other threads go on meanwhile
+        c = ctypes.PyDLL(None)
         self._init = c.posix_spawn_file_actions_init
         self._destroy = c.posix_spawn_file_actions_destroy
         self._add_dup = c.posix_spawn_file_actions_adddup2

@@ -41,8 +41,8 @@ class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs
     ] = field(default_factory=dict)
 
     def run(self, ctx: Context) -> dict[str, Json]:
-        output = ctx.scratch / "output"
-        os.close(os.open(output, os.O_CREAT | os.O_WRONLY, 0o600))
+        # A name of its own: what an earlier script left running may write to an earlier one.
+        output = ctx.scratch / f"output-{os.urandom(8).hex()}"
         run_script(ctx, self.script, self.shell, self.cwd, self.env, output=output)
         return read_outputs(ctx, output)
 
@@ -63,7 +63,7 @@ def run_script(
     if not shell:
         raise NodeError("`shell` is empty: it names the program that runs the script", retry=False)
     folder = ctx.directory / cwd if cwd else ctx.directory
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise NodeError(f"there is no folder `{cwd or ctx.directory}` to run in", retry=False)
     for key, value in env.items():
         if not key or "=" in key or "\0" in key or "\0" in value:
@@ -96,7 +96,9 @@ def _program(ctx: Context, script: str, shell: str, name: str) -> list[str]:
 def read_outputs(ctx: Context, path: Path) -> dict[str, Json]:
     """What a script wrote to its output file: one JSON object, or lines `name=value`."""
     try:
-        content = path.read_bytes() if os.stat(path).st_size else b""
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise NodeError(f"the script's outputs cannot be read: {error.strerror}") from None
     if len(content) > _LARGEST:

@@ -64,7 +64,7 @@ def test_outputs_by_json(tmp_path: Path) -> None:
         ('echo version=x >> "$RFLOW_OUTPUT"', "is no int"),
         ('echo "{" >> "$RFLOW_OUTPUT"', "is no JSON"),
         ("printf '\\377' >> \"$RFLOW_OUTPUT\"", "not text in UTF-8"),
-        ('rm "$RFLOW_OUTPUT"', "cannot be read"),
+        ('mkdir "$RFLOW_OUTPUT"', "cannot be read"),
     ],
 )
 def test_failures(tmp_path: Path, script: str, message: str) -> None:
