@@ -78,13 +78,20 @@ class RunScope:
         """The value, None if it is missing; MASK for a secret."""
         if root == "value":
             return dig(evaluate(self.plan.values[str(path[0])], self, self.filters), path[1:])
-        get = Get(root, path)
-        if is_secret(self.plan, get) or (root == "done" and path[0] in self.secret_done):
+        if self._is_secret(root, path) or (root == "done" and path[0] in self.secret_done):
             self.seen.secret = True
             return MASK
         value = self._read(root, path)
         self.seen.values[root, path] = value
         return value
+
+    def _is_secret(self, root: Root, path: tuple[str | int, ...]) -> bool:
+        """As `is_secret`, without a walk through all nodes for each reference to one."""
+        if root in ("node", "all"):
+            graph = self.state.graph
+            if numbers := graph.by_node.get(str(path[0])):
+                return len(path) > 1 and path[1] in graph.instances[numbers[0]].node.secret_outputs
+        return is_secret(self.plan, Get(root, path))
 
     def _read(self, root: Root, path: tuple[str | int, ...]) -> Json:
         created = self.state.created

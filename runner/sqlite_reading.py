@@ -11,7 +11,8 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ from rflow.runner.artifacts import VALUE_MARK, ArtifactStore, grow
 from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.chain import Stored
 from rflow.runner.claims import FileClaim, claim, claimed
-from rflow.runner.events import EVENT_VERSION, AttemptSucceeded, Event, Record, decode
+from rflow.runner.events import (
+    EVENT_VERSION,
+    AttemptSucceeded,
+    Event,
+    Record,
+    decode,
+    decode_all,
+)
 from rflow.runner.journal import Change, Fact, JournalError, Lock, RunSummary
 from rflow.runner.pause import no_garbage
 from rflow.runner.problems import CORRUPT, NEWER
@@ -33,6 +41,8 @@ _CONCLUDED = COLUMNS.index("concluded")
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM runs "  # noqa: S608 - constant text
 ALL = 2**62
 """No change has a higher `seq`."""
+TOGETHER = 64
+"""So many events are decoded at once."""
 
 _LEDGER = (
     "SELECT seq, stage, resource, run, node, before, after, state, at FROM changes "
@@ -100,15 +110,26 @@ class SqliteReading:
             "ORDER BY number",
             (run, after),
         )
-        number = after
         records: list[Record] = []
-        for number, at, kind, version, body in rows:
-            if number != after + len(records) + 1:
-                break
-            records.append(Record(number, at, self._event(run, number, kind, version, body)))
-        if len(records) != len(rows) or (length and after + len(rows) < length[0][0] > after):
+        for start in range(0, len(rows), TOGETHER):
+            records += self._records(run, after + start, rows[start : start + TOGETHER])
+        if length and after + len(rows) < length[0][0] > after:
             raise _corrupt(self.path, f"run {run} has no event {after + len(records) + 1}")
         return records
+
+    def _records(self, run: str, before: int, rows: list[Any]) -> list[Record]:
+        """The records of these rows, which must be those behind the first `before`."""
+        numbers, ats, kinds, versions, bodies = zip(*rows, strict=True)
+        for expected, number in enumerate(numbers, before + 1):
+            if number != expected:
+                raise _corrupt(self.path, f"run {run} has no event {expected}")
+        events: Iterable[Event] | None = None
+        if max(versions) <= EVENT_VERSION and not any(VALUE_MARK in body for body in bodies):
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                events = decode_all(kinds, bodies)
+        if events is None:
+            events = map(self._event, repeat(run), numbers, kinds, versions, bodies)
+        return [*map(Record, numbers, ats, events)]
 
     def _event(self, run: str, number: int, kind: str, version: int, body: str) -> Event:
         if version > EVENT_VERSION:

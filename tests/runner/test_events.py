@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rflow.plugins.types import Json
 from rflow.runner import events as ev
-from rflow.runner.events import decode, encode
+from rflow.runner.events import decode, decode_all, encode
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 values = st.recursive(
@@ -42,3 +42,18 @@ def test_what_json_cannot_hold_is_refused(value: Json) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="not known to this version"):
         decode("Exploded", "{}")
+
+
+@given(st.lists(st.tuples(texts, st.dictionaries(texts, values)), max_size=5))
+def test_many_at_once_are_as_one_by_one(found: list[tuple[str, dict[str, Json]]]) -> None:
+    written = [ev.AttemptSucceeded(node, 1, outputs) for node, outputs in found]
+    kinds = ["AttemptSucceeded"] * len(written)
+    assert decode_all(kinds, [encode(event) for event in written]) == written
+
+
+@pytest.mark.parametrize(
+    "bodies", [("{}, {}", "{}"), ("{}], [{}", "{}"), ("", "{}"), ("{", "}"), ("1", "{}")]
+)
+def test_a_body_that_is_not_one_value_is_refused(bodies: tuple[str, str]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        decode_all(["RunStarted", "RunStarted"], bodies)
