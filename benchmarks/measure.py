@@ -33,6 +33,7 @@ class Sample(NamedTuple):
 def process(command: Sequence[str | Path], *, cwd: Path | None = None, **variables: str) -> Sample:
     """Runs a command that must succeed, its output thrown away."""
     environment = {**os.environ, **variables}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
     null = os.open(os.devnull, os.O_RDWR)
     try:
         argv = [str(word) for word in command]

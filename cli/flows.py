@@ -33,10 +33,10 @@ class Kinds:
     @cached_property
     def host(self) -> Host:
         """The plugins, imported. Raises `PluginProblems` if one is broken."""
+        from rflow.plugins import cache
         from rflow.plugins.discovery import PluginProblems
-        from rflow.plugins.host import Host
 
-        host = Host.load()
+        host = cache.host()
         if host.problems:
             raise PluginProblems(host.problems)
         return host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -55,6 +56,7 @@ def drive(
     stop = Stop()
 
     watcher.begin()
+    gc.freeze()  # what is there by now stays: it need not be looked through again and again
     try:
         with _signals(stop, shared, form):
             service.drive(run, observe=watcher.record, parallel=parallel, stop=stop)

@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rflow.cli import kept_plan
 from rflow.cli.cells import clean
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.compile import waves
 from rflow.cli.complete import file_argument, flow_argument
 from rflow.cli.failure import Failure
 from rflow.cli.files import Unreadable, read_file, read_stdin
-from rflow.cli.flows import Flows, flows_of
+from rflow.cli.flows import Kinds, flows_of
 from rflow.cli.question import agreed, must_be_able_to_ask
 from rflow.cli.target import as_option, on_server, open_state, person, state_option
 
 if TYPE_CHECKING:
     from rflow.cli.remote import RemoteService
     from rflow.compiler.plan import Plan
+    from rflow.dsl.diagnostics import Diagnostic
     from rflow.runner.prepare import Prepared
     from rflow.runner.service import Service
 
@@ -100,16 +102,21 @@ def run(
         }
         person(by)
         return _run_there(remote, file, flow, wanted, yes=yes, detach=detach, form=form)
-    flows = flows_of(file)
-    chosen = flows.choose(flow)
-    plan = flows.plan(chosen)
+    known = kept_plan.recall(file, flow)
+    if known is not None:
+        kinds, notes, (plan, directory) = Kinds(), [], known
+    else:
+        flows = flows_of(file)
+        plan = flows.plan(flows.choose(flow))
+        kinds, notes, directory = flows.kinds, flows.notes, flows.project.directory
+        kept_plan.keep(file, flow, flows, plan)
     given = _arguments(args, arg_files, file)
     must_be_able_to_ask("start the run", yes, form)
-    entry = flows.project.directory / (Path(file).name if file != "-" else "stdin.rflow")
-    service = open_state(state, entry, flows.kinds.host)
+    entry = directory / (Path(file).name if file != "-" else "stdin.rflow")
+    service = open_state(state, entry, kinds.host)
     prepared = service.prepare(
         plan,
-        directory=flows.project.directory,
+        directory=directory,
         args=given,
         overrides=dotted("--set", overrides),
         triggers=dotted("--trigger", triggers),
@@ -118,7 +125,7 @@ def run(
         by=person(by),
         trigger={"kind": "manual"},
     )
-    if not _agreed(flows, plan, yes, form):
+    if not _agreed(notes, plan, yes, form):
         note("nothing was started")
         return 0
     return _begin(service, prepared, form=form, parallel=parallel, detach=detach)
@@ -169,14 +176,14 @@ def _go_on(service: Service, id_: str, *, form: str, parallel: int, detach: bool
     return following.drive(service, id_, form=form, parallel=parallel)
 
 
-def _agreed(flows: Flows, plan: Plan, yes: bool, form: str) -> bool:
+def _agreed(notes: list[Diagnostic], plan: Plan, yes: bool, form: str) -> bool:
     """Show the plan, and ask unless it was said that nobody need be asked."""
     if form == "json":
         return True
-    if flows.notes:
+    if notes:
         from rflow.dsl.render import render_text
 
-        note(render_text(flows.notes, color=app().err.on, width=app().width).rstrip("\n"))
+        note(render_text(notes, color=app().err.on, width=app().width).rstrip("\n"))
     say(waves(plan, color=app().out.on).rstrip("\n"))
     say()
     return yes or agreed(f"Start a run of {clean(plan.flow)}?")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from html import escape
 
 from rflow.compiler.drawing import Arrow, Shape, contents, draw
 from rflow.compiler.layout import Point
@@ -53,7 +53,7 @@ def svg(plan: Plan) -> str:
     title_width = cells(drawing.title) * 9.0
     width, height = max(width, title_width) + 2 * _MARGIN, height + 2 * _MARGIN + 30
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
-    title = escape(drawing.title)
+    title = escape(drawing.title, quote=False)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title">',
@@ -93,7 +93,7 @@ class _Page:
         """The labels of the frames, upon the arrows that pass them."""
         for frame in self.placed.drawing.frames:
             x, y = self.placed.corners[frame_key(frame.id)]
-            label = escape(frame.label)
+            label = escape(frame.label, quote=False)
             yield f'<text class="label" x="{x + 10:.1f}" y="{y + 15:.1f}">{label}</text>'
 
     def shape(self, shape: Shape) -> str:
@@ -117,11 +117,11 @@ class _Page:
                 f' height="{height:.1f}" rx="7"/>'
             )
         return (
-            f"<g><title>{escape(said)}</title>{outline}"
+            f"<g><title>{escape(said, quote=False)}</title>{outline}"
             f'<text class="name" x="{middle:.1f}" y="{y + 19:.1f}" text-anchor="middle">'
-            f"{escape(_cut(shape.name))}</text>"
+            f"{escape(_cut(shape.name), quote=False)}</text>"
             f'<text class="kind" x="{middle:.1f}" y="{y + 35:.1f}" text-anchor="middle">'
-            f"{escape(_cut(shape.kind))}</text></g>"
+            f"{escape(_cut(shape.kind), quote=False)}</text></g>"
         )
 
     def arrow(self, arrow: Arrow) -> str:

@@ -16,10 +16,11 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rflow.plugins.host import Host
     from rflow.plugins.types import Specs
 
 Stamp = list[int]
-_VERSION = [2, *sys.version_info[:3]]
+_VERSION = [3, *sys.version_info[:3]]
 _METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 
@@ -39,11 +40,36 @@ def specs() -> tuple[Specs, str]:
     return _load(path)
 
 
+def host() -> Host:
+    """The plugins, imported. Where nothing has changed, neither the metadata of distributions nor
+    the specs are read from them again."""
+    from rflow.plugins.discovery import Plugin
+    from rflow.plugins.host import Host
+
+    path = _path()
+    if path is not None and (kept := _read(path)) is not None:
+        from rflow.plugins.specs_json import decode
+
+        try:
+            known = decode(json.loads(kept["specs"]))
+            return Host([Plugin(*entry) for entry in kept["plugins"]], known)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+    return Host.load()
+
+
 def fingerprint() -> str:
     """The fingerprint alone. Where nothing has changed, not even the specs are read."""
     path = _path()
     kept = _read(path) if path is not None else None
     return specs()[1] if kept is None else str(kept["print"])
+
+
+def stamp() -> str:
+    """What is another one when a file that plugins are made of is; "" where it is not known."""
+    path = _path()
+    kept = _read(path) if path is not None else None
+    return "" if kept is None else f"{zlib.crc32(json.dumps(kept['files']).encode()):08x}"
 
 
 def _load(path: str | None) -> tuple[Specs, str]:
@@ -63,7 +89,18 @@ def _load(path: str | None) -> tuple[Specs, str]:
     fingerprint = f"sha256:{sha256(text.encode()).hexdigest()}"
     if path is not None:
         files = [[file, _stamp(file)] for file in sorted(_files(host.modules()))]
-        _write(path, {"folders": folders, "files": files, "print": fingerprint, "specs": text})
+        entries = [provided.plugin for provided in host.plugins()]
+        plugins = [[p.name, p.value, p.distribution, p.version] for p in entries]
+        _write(
+            path,
+            {
+                "folders": folders,
+                "files": files,
+                "plugins": plugins,
+                "print": fingerprint,
+                "specs": text,
+            },
+        )
     return found, fingerprint
 
 

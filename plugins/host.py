@@ -63,13 +63,15 @@ class _Manager(pluggy.PluginManager):
 class Host:
     """All plugins, loaded."""
 
-    def __init__(self, plugins: Iterable[Plugin]) -> None:
+    def __init__(self, plugins: Iterable[Plugin], known: Specs | None = None) -> None:
+        """`known` are specs that were read from these very plugins before."""
         self._manager = _Manager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._problems: list[Diagnostic] = []
         self._plugins: list[Plugin] = []
         self._objects: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
         self._specs: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+        self._known = known
         for plugin in plugins:
             self._add(plugin)
         self._observers = [
@@ -252,7 +254,9 @@ class Host:
     def _take(self, name: str, plugin: Plugin, made: Any) -> None:
         section = _SECTIONS[name]
         try:
-            spec = section.spec(made, plugin.distribution, plugin.version)
+            spec = self._known_spec(name, made) or section.spec(
+                made, plugin.distribution, plugin.version
+            )
         except PluginError as error:
             self._report("provides", plugin, f"{plugin.title}: {error}")
             return
@@ -265,6 +269,12 @@ class Host:
             return
         self._objects[name][word] = made
         self._specs[name][word] = spec
+
+    def _known_spec(self, section: str, made: Any) -> Any:
+        options = getattr(made, "options", None)
+        word = options.kind if options is not None else getattr(made, "kind", None)
+        named = word or getattr(made, "name", None)
+        return getattr(self._known, section).get(named) if self._known is not None else None
 
     def _report(
         self,
