@@ -32,6 +32,7 @@ bench: $(BIN)/.installed ## Measure speed: checking, running, folding, serving
 	@$(BIN)/python benchmarks/fold_speed.py
 	@$(BIN)/python benchmarks/deliveries_speed.py
 	@$(BIN)/python benchmarks/pages_speed.py
+	@$(BIN)/python benchmarks/api_speed.py
 
 setup: $(BIN)/.installed ## Make the local environment in .venv
 

@@ -15,10 +15,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rflow.runner.journal import RunSummary
 from rflow.runner.problems import StateError
 from rflow.server.core import Server
 
 LOOK_S = 0.1
+RECENT = 50
+ACTIVE_MAX = 10_000
 
 
 class Listener:
@@ -54,6 +57,21 @@ class News:
         self._wanted = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="news", daemon=True)
+        self._turn = 0
+        self._runs: tuple[int, dict[str, RunSummary]] = (-1, {})
+        self._reading = threading.Lock()
+
+    def runs(self) -> dict[str, RunSummary]:
+        """The runs that go on and the newest ones, as they were at the last change that was seen:
+        read once for all who listen."""
+        with self._reading:
+            turn = self._turn
+            if self._runs[0] != turn:
+                service = self._server.services.here()
+                found = {run.run: run for run in service.runs(limit=RECENT)}
+                found |= {run.run: run for run in service.runs(concluded=False, limit=ACTIVE_MAX)}
+                self._runs = (turn, found)
+            return self._runs[1]
 
     @contextmanager
     def listen(self, run: str = "") -> Iterator[Listener]:
@@ -104,6 +122,7 @@ class News:
                     self._wanted.set()
                 continue
             before, version = version, self._version(version)
+            self._turn += version != before
             runs = {listener.run for listener in listeners if listener.run}
             old, sizes = sizes, {run: self._size(run) for run in runs}
             for listener in listeners:

@@ -7,13 +7,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from rflow.compiler.codes import all_codes as of_compiler
+from rflow.dsl.diagnostics import Code
+from rflow.plugins.discovery import CODES as of_plugins
 from rflow.runner import gc
 from rflow.runner.gc import Garbage, Keep
+from rflow.runner.problems import PROBLEMS
+from rflow.runner.refusals import REFUSALS
 from rflow.server import actions_flows, audit, tokens
 from rflow.server.access import Admin, View
 from rflow.server.answers import answer, cursor, page, pages, problems, read_cursor, shape
 from rflow.server.audit import Entry
 from rflow.server.reach import of
+from rflow.server.refusals import REFUSALS as OURS
 from rflow.server.routes_flows import number
 from rflow.server.shapes import LIMIT_MAX, Wanted
 from rflow.server.tokens import Made, Role, Token
@@ -123,3 +129,13 @@ def _plugin(found: Any) -> dict[str, Any]:
         "hooks": found.hooks,
         "provides": found.names,
     }
+
+
+@router.get("/codes", response_model=pages(shape(Code)), responses=problems())
+def list_codes(request: Request, who: View) -> Response:
+    """The codes of all that can be wrong or refused, with why and, for flows, an example."""
+    found: dict[str, Code] = dict(of_compiler())
+    found.update(of_plugins)
+    for problem in (*PROBLEMS, *REFUSALS, *OURS):
+        found[problem.id] = Code(problem.id, problem.title, problem.why)
+    return page([found[id] for id in sorted(found)])

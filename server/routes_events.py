@@ -73,7 +73,7 @@ async def all_events(request: Request, who: View) -> Response:
 
     At first those that go on and the newest 50; whoever comes back is told these again.
     """
-    return EventStream(_stream(request, who, AllReader(of(request)), ""))
+    return EventStream(_stream(request, who, AllReader(of(request), _news(request)), ""))
 
 
 @router.get(

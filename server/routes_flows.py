@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from rflow.compiler.codec import digest, dumps, write_expr
-from rflow.compiler.plan import Stage
+from rflow.compiler.plan import Plan, Stage
 from rflow.runner.line import pause_of
 from rflow.runner.saved import shown_args
 from rflow.server import actions_flows
@@ -33,6 +33,8 @@ from rflow.server.reach import of
 from rflow.server.shapes import LIMIT_MAX, Reason, Wanted
 
 router = APIRouter(prefix="/api/v1", tags=["flows"])
+
+DIGESTS_MAX = 256
 
 FlowName = Annotated[str, Path(max_length=200, examples=["release"])]
 ArgName = Annotated[str, Path(max_length=200, examples=["replicas"])]
@@ -114,6 +116,20 @@ class Pause(Wanted):
     reason: Reason = ""
 
 
+_digests: dict[int, tuple[Plan, str]] = {}
+
+
+def plan_digest(plan: Plan) -> str:
+    """The digest of a plan that is served, worked out once. The plan is kept with it, so that no
+    other one has its number."""
+    known = _digests.get(id(plan))
+    if known is None:
+        if len(_digests) >= DIGESTS_MAX:
+            _digests.clear()
+        known = _digests[id(plan)] = (plan, digest(dumps(plan)))
+    return known[1]
+
+
 def flow_json(server: Server, found: Served) -> dict[str, Any]:
     """A flow as the API has it."""
     plan, journal = found.plan, server.services.here().journal
@@ -123,7 +139,7 @@ def flow_json(server: Server, found: Served) -> dict[str, Any]:
         "revision": found.revision,
         "held": found.held,
         "doc": found.doc,
-        "plan": digest(dumps(plan)),
+        "plan": plan_digest(plan),
         "concurrency": plan.concurrency,
         "stage": plan.stage,
         "args": [
@@ -181,10 +197,10 @@ def show_flow(request: Request, who: View, flow: FlowName) -> Response:
 @router.get("/flows/{flow}/plan", response_model=dict[str, Any], responses=problems(404))
 def plan_of_flow(request: Request, who: View, flow: FlowName) -> Response:
     """The plan of a flow: its graph, as `rflow compile --format json` writes it."""
-    data = dumps(served(of(request), flow).plan)
-    etag = tag("plan", digest(data))
+    plan = served(of(request), flow).plan
+    etag = tag("plan", plan_digest(plan))
     known = unchanged(request, etag)
-    return known or Response(data, media_type="application/json", headers={"ETag": etag})
+    return known or Response(dumps(plan), media_type="application/json", headers={"ETag": etag})
 
 
 @router.get("/flows/{flow}/source", response_model=pages(Source), responses=problems(404))

@@ -22,6 +22,7 @@ from rflow.runner.journal import RunSummary
 from rflow.runner.logs import Logs
 from rflow.server.answers import encoded
 from rflow.server.core import Server
+from rflow.server.news import RECENT, News
 from rflow.server.problems import Answer
 from rflow.server.routes_runs import record_json, with_driver
 from starlette.concurrency import run_in_threadpool
@@ -29,8 +30,6 @@ from starlette.types import Receive, Scope, Send
 
 RECORDS_MAX = 500
 """So many records are read at one time."""
-RECENT = 50
-ACTIVE_MAX = 10_000
 SEND_S = 30.0
 """Who takes nothing for so long is cut off, and may come back."""
 
@@ -141,19 +140,17 @@ def _position(given: str) -> tuple[int, dict[tuple[str, int], int]]:
 class AllReader:
     """The runs whose state has changed: at first those that go on and the newest ones."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, news: News) -> None:
+        self._server, self._news = server, news
         self._known: dict[str, tuple[object, ...]] = {}
         self.done = False
         self.more = False
 
     def read(self) -> list[Part]:
         """The runs that are other than before, the oldest first."""
-        service = self._server.services.here()
-        found = {run.run: run for run in service.runs(limit=RECENT)}
-        found |= {run.run: run for run in service.runs(concluded=False, limit=ACTIVE_MAX)}
+        found = dict(self._news.runs())
         for gone in self._known.keys() - found.keys():
-            found[gone] = service.summary(gone)
+            found[gone] = self._server.services.here().summary(gone)
         parts = [
             Part("run", with_driver(self._server, run))
             for run in sorted(found.values(), key=lambda run: run.created_at)
