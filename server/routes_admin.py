@@ -135,7 +135,7 @@ def _plugin(found: Any) -> dict[str, Any]:
 def list_codes(request: Request, who: View) -> Response:
     """The codes of all that can be wrong or refused, with why and, for flows, an example."""
     found: dict[str, Code] = dict(of_compiler())
-    found.update(of_plugins)
+    found |= {code.id: code for code in of_plugins.values()}
     for problem in (*PROBLEMS, *REFUSALS, *OURS):
         found[problem.id] = Code(problem.id, problem.title, problem.why)
     return page([found[id] for id in sorted(found)])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
 import httpx
 from rflow.server import tokens
 from rflow.server.core import Server
@@ -70,3 +75,12 @@ class Api:
         """Close the clients."""
         for client in self._clients.values():
             client.close()
+
+
+def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """All files under a folder with what they hold; some may go while this is looked at."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            with suppress(FileNotFoundError):
+                yield path, path.read_bytes()

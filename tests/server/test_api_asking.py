@@ -11,7 +11,7 @@ from rflow.server import audit
 from rflow.server.core import Server
 from rflow.server.tokens import Principal
 
-from .api import GATED, HELLO, Api
+from .api import GATED, HELLO, Api, contents
 from .conftest import Place, serving, wait_for
 
 FRAGILE = """
@@ -165,9 +165,8 @@ def test_a_saved_secret_is_sealed_and_shown_to_nobody(api: Api, place: Place) ->
     saved = api().put("/flows/secretive/args/password", json={"value": "hunter2"})
     assert saved.json()["saved"] == {"password": "***"}
     assert api.ended(api.start("secretive")) == "success"
-    for path in place.state.rglob("*"):
-        if path.is_file():
-            assert b"hunter2" not in path.read_bytes(), path
+    for path, data in contents(place.state):
+        assert b"hunter2" not in data, path
 
 
 def test_what_is_served_and_what_is_refused(api: Api, place: Place) -> None:
@@ -187,6 +186,15 @@ def test_what_is_served_and_what_is_refused(api: Api, place: Place) -> None:
     assert api("view").get("/flows/hello/check").json()["items"] == []
     plan = api("view").get("/flows/hello/plan")
     assert plan.json()["flow"] == "hello"
+
+
+def test_what_is_installed_and_what_codes_there_are(api: Api) -> None:
+    plugins = api("view").get("/plugins").json()["items"]
+    assert "sh" in plugins[0]["provides"]["nodes"]
+    codes = [code["id"] for code in api("view").get("/codes").json()["items"]]
+    assert codes == sorted(codes)
+    assert {"RF203", "RF602", "RF907", "RF930", "RF972"} <= {*codes}
+    assert api().get("/gc").json()["goes"] == []
 
 
 # -- the log ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from rflow.server.config import Config
 from rflow.server.core import Server
 from rflow.server.tokens import ROLES, Role, includes
 
-from .api import HELLO, Api
+from .api import HELLO, Api, contents
 from .conftest import Place
 
 RULES: dict[str, Role] = {
@@ -189,12 +189,10 @@ def test_a_token_ends_when_it_is_revoked_or_rotated(api: Api) -> None:
 def test_no_secret_of_a_token_is_in_a_file(api: Api, place: Place) -> None:
     secret = api().post("/tokens", json={"name": "ci", "role": "run"}).json()["secret"]
     api("run").put("/flows/hello/pause", json={"reason": "x"})
-    for path in place.state.rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            for known in (secret, *api.secrets.values()):
-                assert known.encode() not in data, path
-                assert known.split("_", 2)[2].encode() not in data, path
+    for path, data in contents(place.state):
+        for known in (secret, *api.secrets.values()):
+            assert known.encode() not in data, path
+            assert known.split("_", 2)[2].encode() not in data, path
 
 
 def test_a_sign_in_code_is_good_once(place: Place) -> None:
