@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from rflow.server import tokens
+from rflow.server.config import Config
 from rflow.server.core import Server
 from rflow.server.tokens import Role
 
@@ -319,3 +320,29 @@ def test_files_have_an_address_for_each_version(visit: Visit) -> None:
 
     assert answer.headers["content-type"].startswith("text/css")
     assert "immutable" in answer.headers["cache-control"]
+
+
+def test_a_server_may_be_looked_at_by_anybody(place: Place, listening: Listening) -> None:
+    place.write("hello.rflow", HELLO)
+    server, url = listening(Config(anonymous="view"))
+    stranger = Visitor(server, url, None)
+
+    page = stranger.see("/flows/hello")
+
+    assert "Run…" not in page
+    assert 'href="/sign-in"' in page
+    stranger.see("/flows/hello/run", 403)
+    stranger.client.close()
+
+
+def test_a_page_is_told_that_there_is_news(visit: Visit, place: Place) -> None:
+    visitor = visit("view")
+    server: Server = visit.server  # type: ignore[attr-defined]
+
+    with visitor.client.stream("GET", "/live") as stream:
+        lines = stream.iter_lines()
+        assert next(line for line in lines if line.startswith("event")) == "event: hello"
+        place.create(server, "hello")
+        assert next(line for line in lines if line.startswith("event")) == "event: news"
+
+    assert visit(None).client.get("/live").url.path == "/sign-in"

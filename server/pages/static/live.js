@@ -112,13 +112,22 @@ export function keepFresh(setUp) {
     source.addEventListener("news", () => setTimeout(refresh, SOON_MS));
     source.addEventListener("error", () => {
       delete document.body.dataset.connected;
-      tell(true);
-      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+      if (source.readyState === EventSource.CLOSED) {
+        refresh();  // says whether it is the server that is gone, or the session
+        setTimeout(() => { if (!document.hidden) listen(); }, 3000);
+      } else {
+        tell(true);
+      }
     });
   }
-  listen();
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && wanted) refresh(); });
-  addEventListener("pagehide", () => source.close());
+  if (!document.hidden) listen();
+  // A browser keeps few connections to a server: a page that nobody sees gives its own back.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return source?.close();
+    listen();
+    refresh();
+  });
+  addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
   const every = Number(document.body.dataset.every);
   if (every) setInterval(refresh, every * 1000);
