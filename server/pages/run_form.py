@@ -130,10 +130,16 @@ def _arguments(request: Request, served: Served, form: Form) -> list[Field]:
             secret=arg.secret,
             required=arg.required and arg.name not in saved,
             otherwise=_otherwise(served.plan, arg.name, saved),
-            entered=form.text(f"arg.{arg.name}"),
+            entered=_entered(form, f"arg.{arg.name}", arg.type),
         )
         for arg in served.plan.args
     ]
+
+
+def _entered(form: Form, name: str, type: str) -> str:
+    """What was filled in; a form that was sent without a box had it not ticked."""
+    unticked = type == "bool" and "plan" in form and name not in form
+    return "false" if unticked else form.text(name)
 
 
 def _otherwise(plan: Plan, name: str, saved: dict[str, Json]) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from rflow.plugins.types import Json
 from rflow.runner import chain
@@ -21,6 +22,7 @@ from rflow.runner.view import view as view_of
 from rflow.runner.why import sentence, why
 from rflow.server.core import Server
 from rflow.server.driving import NOTE
+from rflow.server.pages.fields import text
 from rflow.server.pages.graph import Picture, Pictures, State, States
 from rflow.server.pages.timeline import ROWS_MAX, bars
 from rflow.server.tokens import Principal
@@ -98,6 +100,7 @@ def parts(
         "sentence": sentence,
         "rolled": _rolled(service, view),
         "back": _rollbacks_to(service, view) if ended else [],
+        "changed": _filled_in(state) if server.catalog.flow(view.flow) is not None else "",
         "trigger": str(view.trigger.get("kind", "manual")),
         "held": sentence(view.held),
         "because": sentence(view.reason),
@@ -191,6 +194,21 @@ def _rollbacks_to(service: Service, view: RunView) -> list[str]:
         and run.created_at > view.created_at
         and service.fold(run.run).created.trigger.get("to") == view.run
     ]
+
+
+def _filled_in(state: RunState) -> str:
+    """The form of the flow, filled in as it was for this run."""
+    types = {arg.name: arg.type for arg in state.graph.plan.args}
+    found = {
+        f"arg.{name}": text(value, types.get(name, ""))
+        for name, value in state.created.args.items()
+        if value is not None
+    }
+    for trigger, fields in _triggers(state).items():
+        for name in ("branch", "sha"):
+            if isinstance(said := fields.get(name), str):
+                found[f"trigger.{trigger}.{name}"] = said
+    return urlencode(found)
 
 
 def _triggers(state: RunState) -> dict[str, dict[str, Json]]:

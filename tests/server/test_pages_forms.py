@@ -144,6 +144,28 @@ def test_mistakes_stand_beside_their_fields(site: Site) -> None:
     assert site.server.services.here().runs() == []
 
 
+def test_a_box_that_was_not_ticked_stays_so(site: Site) -> None:
+    page = site.start("types", 422, **{"arg.count": "many", "arg.title": "x"})
+
+    assert '<input type="checkbox" id="f-arg.fast" name="arg.fast" value="true">' in page
+
+
+def test_a_run_is_started_again_with_changes(site: Site) -> None:
+    site.start("types", **{"arg.title": "a & b", "arg.wait": "5m", "arg.size": "large"})
+    run = site.last()
+    site.place.ended(site.server, run)
+
+    page = site("run").see(f"/runs/{run}")
+    address = re.search(r'href="(/flows/types/run\?[^"]+)"', page)
+    assert address is not None
+    form = site("run").see(html.unescape(address[1]))
+
+    assert 'value="a &amp; b"' in form
+    assert 'name="arg.wait" value="5m"' in form
+    assert '<option value="large" selected>' in form
+    assert 'name="arg.fast" value="true">' in form
+
+
 def test_inputs_are_set_for_one_run(site: Site) -> None:
     fields = {"arg.title": "x", "overrides": "show.script = echo other\n"}
     site.start("types", **fields)
