@@ -95,6 +95,16 @@ def serve(folder: Path) -> tuple[subprocess.Popen[str], str]:
     raise SystemExit("the server did not start")
 
 
+def drain(folder: Path) -> None:
+    """Wait until all that was kept is worked off."""
+    from rflow.server.store import Store
+
+    store = Store(folder / ".rflow" / "server.db")
+    while store.read("SELECT 1 FROM deliveries WHERE state <> 'done' LIMIT 1"):
+        time.sleep(0.01)
+    store.close()
+
+
 def first_node(folder: Path, delivery: str) -> float:
     """When the first node of the delivery's run began, in seconds since 1970."""
     from rflow.plugins.host import Host
@@ -145,6 +155,10 @@ def main() -> None:
                     f"{'deliveries accepted durably':44} {given.deliveries / whole:8.0f} a second"
                 )
                 print(shown("until a delivery is answered", took))
+                began = time.perf_counter()
+                drain(folder)
+                drained = time.perf_counter() - began
+                print(f"{'then until all are worked off':44} {drained:8.1f} s")
                 starts = []
                 for number in range(given.runs):
                     sent = time.time()

@@ -58,9 +58,7 @@ class Judge:
             if event.what == "checks":
                 told += self._of_checks(delivery, event)
                 continue
-            twin = sightings.twin(
-                self._server.store, delivery, number, event, self._since(delivery)
-            )
+            twin = self._twin(delivery, number, event)
             if twin:
                 notes.append(f"{event}: it is known already, as delivery {twin}")
                 continue
@@ -77,12 +75,16 @@ class Judge:
         payload = parse(deliveries.body(self._server.store, delivery.id))
         return host.read(delivery.headers, payload)
 
-    def _since(self, delivery: Delivery) -> float:
-        """When polling looked before it saw what this delivery tells; 0 if it is none of its."""
-        if delivery.event != sightings.POLL:
-            return 0.0
-        since = parse(deliveries.body(self._server.store, delivery.id)).get("since")
-        return float(since) if isinstance(since, int | float) else delivery.received_at
+    def _twin(self, delivery: Delivery, number: int, event: GitEvent) -> str:
+        """The delivery by which a push is known already: to polling, or from it."""
+        known = self._repositories.find(delivery.source)
+        if known is None or known.poll_s is None:
+            return ""
+        since = 0.0
+        if delivery.event == sightings.POLL:
+            found = parse(deliveries.body(self._server.store, delivery.id)).get("since")
+            since = float(found) if isinstance(found, int | float) else delivery.received_at
+        return sightings.twin(self._server.store, delivery, number, event, since)
 
     def _tell_following(self, source: str, event: GitEvent) -> None:
         following = self._server.following
