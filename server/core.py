@@ -18,7 +18,9 @@ from rflow.server.changes import Changes
 from rflow.server.compiling import Compile, Restore
 from rflow.server.config import Config
 from rflow.server.driving import Drivers
+from rflow.server.events import repository_key
 from rflow.server.following import Followed, Following
+from rflow.server.repositories import Repositories
 from rflow.server.services import Services
 from rflow.server.store import Store
 from rflow.server.watching import Watching
@@ -81,8 +83,15 @@ class Server:
             catalog = Catalog(root, compile)
             workers.append(Watching(catalog, changes))
         else:
+            repositories = Repositories(config, host, folder.root)
+            key = repository_key(follow.url, folder.root.parent)
             following = Following(
-                follow, state=folder, store=store, changes=changes, compile=compile
+                follow,
+                state=folder,
+                store=store,
+                changes=changes,
+                compile=compile,
+                access=repositories.access(key, follow.url),
             )
             catalog = following.catalog
             workers.append(following)

@@ -14,7 +14,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,13 +62,14 @@ class Following:
         store: Store,
         changes: Changes,
         compile: Compile,
+        access: Mapping[str, str] | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         """Begin with the newest commit, or the last one that was served if the repository cannot
-        be reached now. StateError if neither is there."""
+        be reached now; `access` is how git may reach it. StateError if neither is there."""
         self.what, self.store, self.changes = what, store, changes
         self.report: Report = lambda url, sha, good, why: None
-        self.mirror = Mirror.within(state.root / "mirrors", what.url)
+        self.mirror = Mirror.within(state.root / "mirrors", what.url, access)
         self.checkouts = state.root / "served"
         self._compile, self._poll_s = compile, poll_s
         self.trouble = ""
@@ -158,7 +159,7 @@ class Following:
 
     def _newest(self) -> str:
         ref = f"refs/heads/{self.what.branch}" if self.what.branch else "HEAD"
-        found = heads(self.what.url, ref)
+        found = heads(self.what.url, ref, access=self.mirror.access)
         if ref not in found:
             named = f"the branch `{self.what.branch}`" if self.what.branch else "a first commit"
             raise GitError(f"the repository has not {named}")
@@ -172,7 +173,7 @@ class Following:
             raise GitError(f"commit {revision[:12]} has no folder `{self.what.folder}`")
         return root
 
-    # -- what is kept --------------------------------------------------------------------------------
+    # -- what is kept -----------------------------------------------------------------------------
 
     def _last(self) -> tuple[str, dict[str, str]] | None:
         rows = self.store.read(
@@ -209,7 +210,7 @@ class Following:
                 gone.append(folder.name)
         return gone
 
-    # -- flows that a rollback brought back ----------------------------------------------------------
+    # -- flows that a rollback brought back ------------------------------------------------------
 
     def hold(self, service: Service, run: str, by: str) -> Served:
         """Make the flow of a run the current one until its file is pushed again."""

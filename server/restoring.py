@@ -67,6 +67,9 @@ class Restoring:
             summary = service.summary(run)
             if not summary.concluded:
                 continue
-            service.journal.delete_note(WITH_FLOW, run)
             if summary.status == "success":
-                restore_flow(self.server, str(body["to"]), str(body["by"]))
+                try:
+                    restore_flow(self.server, str(body["to"]), str(body["by"]))
+                except StateError as error:
+                    log.error("the flow of run %s is not brought back: %s", run, error.message)
+            service.journal.delete_note(WITH_FLOW, run)

@@ -16,6 +16,7 @@ import time
 from rflow.runner.chain import shown
 from rflow.runner.problems import StateError
 from rflow.server.core import Server
+from rflow.server.events import repository_key
 from rflow.server.host_api import OURS, ApiError, State, Status
 from rflow.server.repositories import Repositories
 
@@ -49,6 +50,11 @@ def say(
     )
 
 
+FLOWS = "check flows"
+"""What the status is called that says whether a commit's flows are served; no flow has a name with
+a space."""
+
+
 class Reporter:
     """Sends statuses, and follows the runs that they speak of."""
 
@@ -71,6 +77,17 @@ class Reporter:
     def wake(self) -> None:
         """Look at once."""
         self._wake.set()
+
+    def flows_taken(self, url: str, sha: str, good: bool, why: str) -> None:
+        """Say of a commit of the repository that is followed whether its flows are served."""
+        key = repository_key(url, self._server.state.root.parent)
+        if self._repositories.find(key) is None:
+            return
+        description = "the flows are served" if good else f"the flows before stay: {why}"
+        page = f"{self._server.config.url}/flows"
+        with self._server.store.write() as db:
+            say(db, key, sha, FLOWS, "success" if good else "failure", description, page)
+        self.wake()
 
     def _loop(self) -> None:
         version = -1

@@ -19,6 +19,8 @@ def install(app: FastAPI, server: Server) -> None:
     """Let an application take messages, and its server work them off."""
     repositories = Repositories(server.config, server.host, server.state.root)
     reporter = Reporter(server, repositories)
+    if server.following is not None:
+        server.following.report = reporter.flows_taken
     receiver = Receiver(server, repositories, reporter)
     polling = Polling(server, repositories, receiver)
     app.state.hooks = Hooks(server.store, repositories, Keeper(server.store))

@@ -108,9 +108,11 @@ def served(place: Place) -> Iterator[Callable[..., Server]]:
 
 
 @contextmanager
-def serving(place: Place, config: Config | None = None) -> Iterator[tuple[Server, str]]:
+def serving(
+    place: Place, config: Config | None = None, follow: Followed | None = None
+) -> Iterator[tuple[Server, str]]:
     """Serves a place over a real socket; the server and its address."""
-    server = place.open(config)
+    server = place.open(config, follow)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
         server.config = dataclasses.replace(server.config, port=port)
@@ -129,7 +131,7 @@ def serving(place: Place, config: Config | None = None) -> Iterator[tuple[Server
 def listening(place: Place) -> Iterator[Callable[..., tuple[Server, str]]]:
     """Serves the place over a real socket; the server and its address."""
     with ExitStack() as running:
-        yield lambda config=None: running.enter_context(serving(place, config))
+        yield lambda config=None, follow=None: running.enter_context(serving(place, config, follow))
 
 
 class Repository:

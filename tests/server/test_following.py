@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from rflow.runner.problems import StateError
+from rflow.server.config import Config, SecretRef
+from rflow.server.config import Repository as Configured
 from rflow.server.core import Server
 from rflow.server.following import Followed, Following
 
 from .conftest import Place, Repository, wait_for
+from .git_host import TOKEN, GitHost
 
 FLOW = """rflow 1
 pipeline p { stage s }
@@ -166,3 +169,33 @@ def test_a_plain_folder_is_watched(place: Place, served: Callable[..., Server]) 
     changes = wait_for(server.changes.latest)
     outcomes = {(one.outcome, one.flow) for one in changes}
     assert outcomes == {("current", "fresh"), ("gone", "other")}
+
+
+def test_the_commit_is_told_what_became_of_its_flows(
+    place: Place,
+    repository: Repository,
+    listening: Callable[..., tuple[Server, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, home = "https://git.example.com/acme/shop", place.folder / "home"
+    home.mkdir()
+    instead = f'[url "{repository.folder}"]\n  insteadOf = {address}\n'
+    (home / ".gitconfig").write_text(instead)
+    (home / "token").write_text(TOKEN)
+    monkeypatch.setenv("HOME", str(home))
+    first = repository.commit(flows__ship_dot_rflow=flow("one"))
+    host = GitHost("gitea")
+    try:
+        token = SecretRef("file", str(home / "token"))
+        config = Config(repositories=(Configured(address, "gitea", host.url, token=token),))
+        server, _ = listening(config, Followed(address, "main", "flows"))
+        repository.commit(flows__ship_dot_rflow=BROKEN)
+        following(server).wake()
+        status = wait_for(lambda: host.statuses and host.statuses[-1])
+        assert host.wrong == []
+        assert status["context"] == "rflow/check flows"
+        assert status["state"] == "failure"
+        assert status["description"] == "the flows before stay: there is no kind `nothing`"
+        assert revisions(server) == {"ship": first}
+    finally:
+        host.close()
