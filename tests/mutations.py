@@ -346,6 +346,11 @@ def _(patch: Patch) -> None:
     patch.setattr(drive, "freeze_of", lambda *args: None)
 
 
+@bug("a freeze does not hold a further attempt", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    patch.setattr(begin, "try_again", lambda step, id, reason: begin.start(step, id, reason=reason))
+
+
 @bug("nobody is asked about what cannot be undone", STAGE_BUGS)
 def _(patch: Patch) -> None:
     patch.setattr(going_back, "crossed_by", lambda state: [])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import Phase
-from test_two_runners import play
+from test_two_runners import SCENES, play
+from test_two_runners import test_a_scene as play_scene
 
 _path = Path(__file__).parent.parent / "mutations.py"
 _spec = importlib.util.spec_from_file_location("mutations", _path)
@@ -23,7 +24,11 @@ _spec.loader.exec_module(mutations)
 @pytest.mark.parametrize(
     "planted", mutations.STAGE_BUGS, ids=[bug.name for bug in mutations.STAGE_BUGS]
 )
-def test_a_planted_bug_is_caught(planted: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_bug_is_caught(
+    planted: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     planted.plant(monkeypatch)  # type: ignore[attr-defined]
-    with pytest.raises(Exception, match=r"."):
+    with pytest.raises(Exception, match=r"."):  # noqa: PT012
+        for number, scene in enumerate(SCENES):
+            play_scene(scene, tmp_path / str(number))
         play(400, 40, phases=(Phase.generate,), derandomize=True, database=None)

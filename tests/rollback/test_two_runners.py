@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -191,22 +192,65 @@ def test_two_runners_on_one_stage() -> None:
     play(150, 30)
 
 
-def test_a_freeze_holds_a_further_attempt(tmp_path: Path) -> None:
-    stage = StageWorld(tmp_path / "stage")
-    try:
-        runner = stage.runners[0]
-        run = stage.release(runner, "release", [Piece("web", 1, False, 1, False)], True)
-        runner.take(run)
-        while runner.step(0):
-            pass
-        assert runner.service.fold(run).node("n0").status == "retrying"
-        runner.service.freeze(NAME, until=4e9, reason="audit", by=BY)
-        stage.world.frozen = True
+# -- what games seldom come to -------------------------------------------------------------------
+
+
+def a_freeze_holds_a_further_attempt(stage: StageWorld) -> None:
+    runner = stage.runners[0]
+    run = stage.release(runner, "release", [Piece("web", 1, False, 1, False)], True)
+    runner.take(run)
+    while runner.step(0):
+        pass
+    assert runner.service.fold(run).node("n0").status == "retrying"
+    runner.service.freeze(NAME, until=4e9, reason="audit", by=BY)
+    stage.world.frozen = True
+    stage.world.clock += 10.0
+    runner.step(0)
+    assert runner.service.fold(run).node("n0").reason.code == "frozen"
+    stage.settle()
+    assert runner.service.summary(run).status == "success"
+
+
+def an_undo_that_was_cut_off_leaves_doubt(stage: StageWorld) -> None:
+    runner = stage.runners[0]
+    fails = Piece(None, 0, True, 3, False)
+    run = stage.release(runner, "release", [Piece("web", 1, False, 0, False), fails], True)
+    runner.take(run)
+    while "undo:n0" not in runner.drives[run].dispatcher.going:
         stage.world.clock += 10.0
         runner.step(0)
-        assert runner.service.fold(run).node("n0").reason.code == "frozen"
-        stage.settle()
-        assert runner.service.summary(run).status == "success"
-        assert stage.world.values["web"] == {"artifact": stage.digests[1]}
+    assert runner.drives[run].dispatcher.advance(0)
+    runner.crash()  # it is undone, and nobody has taken note
+    stage.check_ledger()
+
+
+def a_rollback_waits_for_what_it_cancelled(stage: StageWorld) -> None:
+    one, two = stage.runners
+    target = stage.release(one, "release", [Piece("web", 1, False, 0, False)], True)
+    one.take(target)
+    stage.settle()
+    late = stage.release(one, "hotfix", [Piece("web", 2, False, 0, False)], False)
+    one.take(late)
+    one.step(0)
+    new = stage.rollback(two, target, True)
+    assert new is not None
+    assert not two.take(new)
+    stage.settle()
+    assert one.service.summary(late).concluded
+    stage.check_rolled_back(new)
+
+
+SCENES = [
+    a_freeze_holds_a_further_attempt,
+    an_undo_that_was_cut_off_leaves_doubt,
+    a_rollback_waits_for_what_it_cancelled,
+]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+def test_a_scene(scene: Callable[[StageWorld], None], tmp_path: Path) -> None:
+    stage = StageWorld(tmp_path / "stage")
+    try:
+        scene(stage)
     finally:
         stage.close()
