@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rflow.compiler import codec
 from rflow.compiler.codec import digest as digest_of
 from rflow.compiler.codec import dumps
 from rflow.compiler.expr import Literal as Constant
@@ -32,6 +33,7 @@ from rflow.runner.rollback import (
     PlanMaker,
     Rollback,
     Step,
+    can_be_crossed,
     crossed_by,
     steps_to,
 )
@@ -102,9 +104,14 @@ class GoingBack(Releasing):
         """Of all runs that went on after the release had ended: rather too much than too little."""
         since = target.ended_at or target.created_at
         crossed: list[Crossed] = []
+        left: dict[str, bool] = {}
         for run in reversed(self.journal.runs(stage=target.stage, limit=ALL)):
             began = run.started_at is not None and run.run != target.run
-            if began and (run.ended_at is None or run.ended_at >= since):
+            if not began or (run.ended_at is not None and run.ended_at < since):
+                continue
+            if run.plan not in left:  # most plans set back all they do, and their runs are many
+                left[run.plan] = can_be_crossed(codec.loads(self.journal.plan(run.plan)))
+            if left[run.plan]:
                 crossed.extend(crossed_by(self.fold(run.run)))
         return crossed
 

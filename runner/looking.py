@@ -6,6 +6,7 @@ never changes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,7 @@ class Looking:
     state: StateDir
     journal: Journal
     host: Host
-    _graphs: dict[str, RunGraph] = field(default_factory=dict, kw_only=True)
+    _graphs: dict[tuple[str, str], RunGraph] = field(default_factory=dict, kw_only=True)
 
     def resolve(self, text: str) -> str:
         """The id of the run that is meant: an id, the beginning of one, a name, or `last`."""
@@ -87,16 +88,21 @@ class Looking:
             raise StateError(
                 refusals.NO_RUN, f"there is no run `{run}`", "`rflow runs` lists those there are"
             )
-        graph = self._graphs.get(run)
-        if graph is None:
-            plan = codec.loads(self.journal.plan(created.plan))
-            if len(self._graphs) >= GRAPHS_MAX:
-                self._graphs.clear()
-            graph = self._graphs[run] = expand(plan, created.loops)
-        state = RunState(graph, created, records[0].at)
+        state = RunState(self._graph(created), created, records[0].at)
         for record in records[1:]:
             state.apply(record)
         return state
+
+    def _graph(self, created: ev.RunCreated) -> RunGraph:
+        """The graph of a run: runs of one plan whose loops have the same elements share it."""
+        key = created.plan, json.dumps(created.loops) if created.loops else ""
+        graph = self._graphs.get(key)
+        if graph is None:
+            if len(self._graphs) >= GRAPHS_MAX:
+                self._graphs.clear()
+            plan = codec.loads(self.journal.plan(created.plan))
+            graph = self._graphs[key] = expand(plan, created.loops)
+        return graph
 
     def view(self, run: str) -> RunView:
         """The run and its nodes, as people look at it."""

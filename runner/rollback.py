@@ -132,13 +132,22 @@ def steps_to(
     return steps, same
 
 
+def can_be_crossed(plan: Plan) -> bool:
+    """Whether a run of the plan may do something that a rollback across it leaves as it is."""
+    return any(_is_left(node) for node in plan.nodes)
+
+
+def _is_left(node: Node) -> bool:
+    return node.effect is not None and node.contract.type not in ("self", "pure")
+
+
 def crossed_by(state: RunState) -> list[Crossed]:
     """What a run did that a rollback across it leaves as it is."""
     found: list[Crossed] = []
     for instance in state.graph.instances:
         node, plan = state.nodes[instance.index], instance.node
         contract = plan.contract
-        if plan.effect is None or contract.type in ("self", "pure"):
+        if not _is_left(plan):
             continue
         going = bool(node.key) and not node.terminal
         did = state.needs_undo(instance.index) and not state.undone(instance.index)
@@ -316,4 +325,14 @@ class PlanMaker:
         return Place(self._offsets[run] + place.source, place.start, place.end)
 
 
-__all__ = ["CONFIRM", "Crossed", "Made", "PlanMaker", "Rollback", "Step", "crossed_by", "steps_to"]
+__all__ = [
+    "CONFIRM",
+    "Crossed",
+    "Made",
+    "PlanMaker",
+    "Rollback",
+    "Step",
+    "can_be_crossed",
+    "crossed_by",
+    "steps_to",
+]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Make = Callable[..., Any]
 
 
@@ -37,3 +39,25 @@ def test_what_a_run_of_old_did_after_the_release_is_crossed(shop: Make) -> None:
     made.service.drive(first)
     crossed = made.service.rollback_preview(two).crossed
     assert [(c.run, c.node) for c in crossed] == [(first, "migrate")]
+
+
+def test_of_runs_that_leave_nothing_behind_no_event_is_read(
+    shop: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = shop(contract="pure")
+    first = made.release("1")
+    journal = made.service.journal
+    read, reads = journal.read, []
+
+    def counted(run: str, after: int = 0) -> Any:
+        reads.append(run)
+        return read(run, after)
+
+    between = made.release("1")
+    last = made.release("2")
+    monkeypatch.setattr(journal, "read", counted)
+    preview = made.service.rollback_preview(first)
+
+    assert preview.crossed == []
+    assert {step.by_now for step in preview.steps} == {last}
+    assert between not in reads
