@@ -239,6 +239,9 @@ class Journal(Protocol):
     def facts(self, run: str) -> list[Fact]:
         """What has been asked of the run and not been taken up, in order."""
 
+    def asked(self) -> set[str]:
+        """The runs of which something has been asked that was not taken up."""
+
     def stages(self) -> list[str]:
         """The stages that runs were created for, by name."""
 

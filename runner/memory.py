@@ -257,6 +257,10 @@ class MemoryJournal:
         with self.store.mutex:
             return [copy.deepcopy(fact) for fact in self.store.tables.facts if fact.run == run]
 
+    def asked(self) -> set[str]:
+        with self.store.mutex:
+            return {fact.run for fact in self.store.tables.facts}
+
     def stages(self) -> list[str]:
         return sorted({run.stage for run in self.store.tables.runs.values() if run.stage})
 

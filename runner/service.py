@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -256,12 +256,6 @@ class Service(GoingBack):
         ]
         return [other for other in map(self.summary, first) if not other.concluded] + queued
 
-    def is_its_turn(self, summary: RunSummary) -> bool:
-        """Whether `drive` would not only wait for other runs of the same flow."""
-        if summary.started_at is not None or not summary.queue or not self._ahead(summary):
-            return True
-        return any(fact.kind == "cancel" for fact in self.journal.facts(summary.run))
-
     def spawn(self, run: str) -> subprocess.Popen[bytes]:
         """Drive the run in a process of its own, which outlives this one; the process. Its end is
         seen to: it may be asked for (`poll`), and need not be."""
@@ -280,6 +274,16 @@ class Service(GoingBack):
             )
         threading.Thread(target=process.wait, name=f"run {run}", daemon=True).start()
         return process
+
+
+def first_of_queues(active: Sequence[RunSummary]) -> dict[str, str]:
+    """The run whose turn it is in each queue, of runs in the order in which they were created."""
+    first: dict[str, RunSummary] = {}
+    for run in active:
+        known = first.get(run.queue)
+        if run.queue and (known is None or _is_ahead(run, known)):
+            first[run.queue] = run
+    return {queue: run.run for queue, run in first.items()}
 
 
 def _is_ahead(other: RunSummary, run: RunSummary) -> bool:

@@ -198,6 +198,9 @@ class SqliteReading:
         )
         return [Fact(id_, run, kind, json.loads(body), at) for id_, run, kind, body, at in rows]
 
+    def asked(self) -> set[str]:
+        return {run for (run,) in self._all("SELECT DISTINCT run FROM facts")}
+
     def stages(self) -> list[str]:
         sql = "SELECT DISTINCT stage FROM runs WHERE stage IS NOT NULL ORDER BY stage"
         return [stage for (stage,) in self._all(sql)]

@@ -21,11 +21,12 @@ from rflow.runner.events import Record
 from rflow.runner.journal import Journal, RunSummary
 from rflow.runner.line import freeze_of
 from rflow.runner.problems import StateError
-from rflow.runner.service import Service, Stop
+from rflow.runner.service import Service, Stop, first_of_queues
 from rflow.server.services import Services
 
 NOTE = "driven"
 LOOK_S = 0.1
+REST_MAX_S = 0.2
 
 log = logging.getLogger("rflow.server")
 
@@ -99,12 +100,15 @@ class Drivers:
             self._wake.wait(LOOK_S)
             woken = self._wake.is_set()
             self._wake.clear()
+            began = time.monotonic()
             try:
                 service = self.services.here()
                 now_version = service.journal.version()
                 changed, version = now_version != version, now_version
                 if woken or changed or self._is_due():
                     self._look(service)
+                    # Many looks close together would find little: one waits as long as it took.
+                    time.sleep(min(time.monotonic() - began, REST_MAX_S))
             except StateError as error:
                 log.error("the journal cannot be read: %s", error.message)
                 self._wake.wait(1.0)
@@ -118,29 +122,34 @@ class Drivers:
         noted = service.journal.notes(NOTE)
         if not noted:
             return
-        active = {run.run: run for run in service.runs(concluded=False, limit=1_000_000)}
+        active = sorted(
+            service.runs(concluded=False, limit=1_000_000), key=lambda run: run.created_at
+        )
+        there = {run.run for run in active}
         for id in noted:
-            if id not in active and id not in self._going:
+            if id not in there and id not in self._going:
                 service.journal.delete_note(NOTE, id)
                 self._parked.pop(id, None)
-        for run in sorted(active.values(), key=lambda run: run.created_at):
+        asked, first = service.journal.asked(), first_of_queues(active)
+        for run in active:
             if len(self._going) >= self.runs_max or self._ended:
                 return
-            if run.run in noted and run.run not in self._going and self._wanted(service, run):
+            if run.run not in noted or run.run in self._going or run.run in self._failed:
+                continue
+            wanted = run.run in asked or (
+                self._may_go_on(service, run)
+                if run.run in self._parked
+                else not run.queue or first[run.queue] == run.run
+            )
+            if wanted and service.journal.claimed(run.run) is None:
                 self._begin(run.run)
 
-    def _wanted(self, service: Service, run: RunSummary) -> bool:
-        if run.run in self._failed or service.journal.claimed(run.run) is not None:
-            return False
-        parked = self._parked.get(run.run)
-        if parked is None:
-            return service.is_its_turn(run)
-        now, journal = time.time(), service.journal
+    def _may_go_on(self, service: Service, run: RunSummary) -> bool:
+        parked, now = self._parked[run.run], time.time()
         return (
             (parked.due is not None and parked.due <= now)
-            or bool(parked.locks - {lock.name for lock in journal.locks()})
-            or (parked.frozen and freeze_of(journal, run.stage, now) is None)
-            or bool(journal.facts(run.run))
+            or bool(parked.locks - {lock.name for lock in service.journal.locks()})
+            or (parked.frozen and freeze_of(service.journal, run.stage, now) is None)
         )
 
     def _begin(self, run: str) -> None:
