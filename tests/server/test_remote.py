@@ -174,8 +174,9 @@ def test_a_gate_is_approved_and_a_release_gone_back_to(there: There) -> None:
         assert there.api.ended(run) == "success"
         there.role = "admin"
         runs.append(run)
-    planned = there("rollback", runs[0], "--plan")
-    assert planned.out == there.here("rollback", runs[0], "--plan").out
+    planned = there("rollback", runs[0], "--plan", "--format", "json")
+    assert planned.code == 0, planned
+    assert planned.out == there.here("rollback", runs[0], "--plan", "--format", "json").out
     back = there("rollback", runs[0], "--yes", "--reason", "slow")
     assert back.code == 0, back
     assert (there.api.server.catalog.root / "site.txt").read_text() == "one"
