@@ -10,8 +10,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from rflow.runner import begin, drive, going_back, journal, memory, outcomes, scheduler, service
-from rflow.runner.events import NO_REASON
+from rflow.compiler import safety_nodes, safety_reach, safety_rollback, tree
+from rflow.compiler.safety_facts import Facts
+from rflow.compiler.safety_normal import Normal
+from rflow.runner import (
+    approvals,
+    begin,
+    chain,
+    drive,
+    going_back,
+    journal,
+    memory,
+    outcomes,
+    scheduler,
+    service,
+    sqlite_record,
+)
+from rflow.runner.events import NO_REASON, AttemptFailed
 from rflow.runner.going_back import GoingBack
 from rflow.runner.memory import MemoryJournal
 from rflow.runner.state import RunState
@@ -32,6 +47,15 @@ BUGS: list[Bug] = []
 
 STAGE_BUGS: list[Bug] = []
 """Bugs that only several runs on one stage show."""
+
+CHAIN_BUGS: list[Bug] = []
+"""Bugs of what the head of a record stands for."""
+
+SLICE_BUGS: list[Bug] = []
+"""Bugs of what an approval binds to."""
+
+DIFF_BUGS: list[Bug] = []
+"""Bugs of what is told about a change to a flow."""
 
 
 def bug(
@@ -408,3 +432,172 @@ def _(patch: Patch) -> None:
         return original(self, run, len(self.read(run)), *args, **given)
 
     patch.setattr(MemoryJournal, "transact", transact)
+
+
+# -- the ledger ----------------------------------------------------------------------------------
+
+
+@bug("a change that was undone still counts", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = journal.moves
+    patch.setattr(
+        memory,
+        "moves",
+        lambda events: [m for m in original(events) if m.kind not in ("undoing", "undone")],
+    )
+
+
+@bug("the value before and the value after change places", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = journal.moves
+    patch.setattr(
+        memory,
+        "moves",
+        lambda events: [replace(m, before=m.after, after=m.before) for m in original(events)],
+    )
+
+
+@bug("what a failed attempt was about to change counts as done", STAGE_BUGS)
+def _(patch: Patch) -> None:
+    original = journal.moves
+
+    def moves(events: Any) -> Any:
+        for event in events:
+            yield from original([event])
+            if isinstance(event, AttemptFailed):
+                yield journal.Move("done", event.node)
+
+    patch.setattr(memory, "moves", moves)
+
+
+# -- the chain of a record -----------------------------------------------------------------------
+
+_link = chain.link
+
+
+def _linked_by(patch: Patch, link: Callable[..., str]) -> None:
+    """Whoever writes a record and whoever verifies it reckons so."""
+    for module in (chain, memory, sqlite_record):
+        patch.setattr(module, "link", link)
+
+
+@bug("an event is left out of the heads", CHAIN_BUGS)
+def _(patch: Patch) -> None:
+    def link(before: str, run: str, number: int, at: object, kind: str, *rest: Any) -> str:
+        return before if kind == "Decided" else _link(before, run, number, at, kind, *rest)
+
+    _linked_by(patch, link)
+
+
+@bug("a head does not stand for what came before", CHAIN_BUGS)
+def _(patch: Patch) -> None:
+    _linked_by(patch, lambda before, *event: _link(chain.START, *event))
+
+
+@bug("the head is not carried on within a transaction", CHAIN_BUGS)
+def _(patch: Patch) -> None:
+    original = sqlite_record.insert
+
+    def insert(db: Any, run: str, expected: int, rows: Any, head: Any = None) -> Any:
+        last = head
+        for number, row in enumerate(rows):
+            last = original(db, run, expected + number, [row], head or chain.START)
+        return last
+
+    patch.setattr(sqlite_record, "insert", insert)
+
+
+@bug("the time of an event is not hashed", CHAIN_BUGS)
+def _(patch: Patch) -> None:
+    def link(before: str, run: str, number: int, at: object, *rest: Any) -> str:
+        return _link(before, run, number, 0.0, *rest)
+
+    _linked_by(patch, link)
+
+
+# -- what an approval binds to -------------------------------------------------------------------
+
+_digest = approvals.digest
+
+
+def _left_out(patch: Patch, part: str) -> None:
+    patch.setattr(
+        approvals, "digest", lambda bound: _digest({k: v for k, v in bound.items() if k != part})
+    )
+
+
+@bug("an approval does not bind to the arguments", SLICE_BUGS)
+def _(patch: Patch) -> None:
+    _left_out(patch, "args")
+
+
+@bug("an approval does not bind to the values that cross the gate", SLICE_BUGS)
+def _(patch: Patch) -> None:
+    _left_out(patch, "values")
+
+
+@bug("an approval does not bind to what is overridden behind the gate", SLICE_BUGS)
+def _(patch: Patch) -> None:
+    _left_out(patch, "overrides")
+
+
+@bug("an approval does not bind to which secrets are given", SLICE_BUGS)
+def _(patch: Patch) -> None:
+    _left_out(patch, "secrets")
+
+
+@bug("an approval binds only to the nodes next to the gate", SLICE_BUGS)
+def _(patch: Patch) -> None:
+    original = approvals.binds
+
+    def binds(state: RunState, filters: Any, gate: str) -> Any:
+        bound = original(state, filters, gate)
+        plan = state.graph.plan
+        near = {id: bound["nodes"][id] for id in bound["nodes"] if gate in plan.node(id).after}
+        return {**bound, "nodes": near}
+
+    patch.setattr(approvals, "binds", binds)
+
+
+# -- what a change to a flow means ---------------------------------------------------------------
+
+
+@bug("an effect that lost its gate is not told", DIFF_BUGS)
+def _(patch: Patch) -> None:
+    patch.setattr(Facts, "gates_of", lambda self, node: self.gates)
+
+
+@bug("an undo that was removed is not told", DIFF_BUGS)
+def _(patch: Patch) -> None:
+    patch.setitem(safety_rollback._WORTH, "none", 3)
+
+
+@bug("a timeout that was dropped is not told", DIFF_BUGS)
+def _(patch: Patch) -> None:
+    original = safety_nodes._check_timeout
+
+    def check(found: Any, old: Any, new: Any) -> None:
+        original(found, old, new if new.timeout_s is not None else old)
+
+    patch.setattr(safety_nodes, "_check_timeout", check)
+
+
+@bug("a secret that other nodes had is not told when it reaches another", DIFF_BUGS)
+def _(patch: Patch) -> None:
+    original = safety_reach._newly
+
+    def newly(found: Any, before: Any, now: Any) -> Any:
+        known = frozenset().union(*before.values())
+        return original(found, dict.fromkeys(before, known), now)
+
+    patch.setattr(safety_reach, "_newly", newly)
+
+
+@bug("a `let` that was renamed is told", DIFF_BUGS)
+def _(patch: Patch) -> None:
+    original = Normal._get
+
+    def get(self: Normal, root: Any, path: Any) -> Any:
+        return tree.Get(root, path) if root == "value" else original(self, root, path)
+
+    patch.setattr(Normal, "_get", get)

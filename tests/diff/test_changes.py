@@ -66,6 +66,9 @@ CASES: dict[str, tuple[tuple[Edit, ...], set[str]]] = {
         (('    irreversible "what was cached is gone"\n', "    pure\n"),),
         {"risk effect-pure cache"},
     ),
+    "an undo is removed": (
+        (('undo sh { script = "restore --from b" }', ""), ("stage production {\n    protect\n", "stage production {\n")),
+        {"risk unprotected release", "risk contract-removed migrate"}),
     "an undo does something else": (
         (("restore --from b", "restore --from c"),), {"caution undo-changed migrate"}),
     "a contract gives another reason": (

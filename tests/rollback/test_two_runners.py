@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from rflow.runner.ledger import deployed
 from rflow.runner.problems import StateError
 from stage_world import BY, FLOWS, NAME, RESOURCES, Crash, Piece, Runner, StageWorld
 
@@ -240,7 +241,19 @@ def a_rollback_waits_for_what_it_cancelled(stage: StageWorld) -> None:
     stage.check_rolled_back(new)
 
 
+def what_an_attempt_left_when_it_failed_is_in_doubt(stage: StageWorld) -> None:
+    runner = stage.runners[0]
+    run = stage.release(runner, "release", [Piece("web", 1, False, 99, True)], False)
+    runner.take(run)
+    stage.settle()
+    assert runner.service.summary(run).status == "failed"
+    (left,) = runner.service.journal.ledger(NAME)
+    assert left.state == "open"
+    assert deployed([left])[left.resource].doubt
+
+
 SCENES = [
+    what_an_attempt_left_when_it_failed_is_in_doubt,
     a_freeze_holds_a_further_attempt,
     an_undo_that_was_cut_off_leaves_doubt,
     a_rollback_waits_for_what_it_cancelled,
