@@ -15,7 +15,7 @@ from rflow.cli.decoding import decoded
 from rflow.cli.failure import Failure
 from rflow.plugins.types import Json
 from rflow.runner import events as ev
-from rflow.runner.events import Record
+from rflow.runner.events import Event, Record
 from rflow.runner.journal import Fact, FactKind, Lock, RunSummary
 from rflow.runner.problems import StateError
 
@@ -50,6 +50,10 @@ class RemoteJournal:
         if records:
             self.seen[run] = max(self.seen.get(run, 0), records[-1].number)
         return records
+
+    def latest(self, run: str, kind: type[Event]) -> Event | None:
+        found = (record.event for record in reversed(self.read(run)))
+        return next((event for event in found if isinstance(event, kind)), None)
 
     def head(self, run: str) -> str:
         return str(self._run(run)["head"])

@@ -82,4 +82,6 @@ def _roles(router: Any) -> Iterator[tuple[tuple[str, str], Role]]:
         elif isinstance(route, APIRoute):
             for needed in route.dependant.dependencies:
                 if isinstance(needed.call, Needs):
-                    yield from (((m, route.path_format), needed.call.role) for m in route.methods or ())
+                    yield from (
+                        ((m, route.path_format), needed.call.role) for m in route.methods or ()
+                    )
