@@ -21,6 +21,7 @@ from rflow.runner.problems import StateError
 from rflow.runner.retry import RetryPreview
 from rflow.server import audit
 from rflow.server.catalog import Served
+from rflow.server.commits import with_commits
 from rflow.server.core import Server
 from rflow.server.driving import adopt
 from rflow.server.refusals import NO_FLOW, OTHER_REQUEST, STALE_LOOK
@@ -79,7 +80,7 @@ def start_run(
             directory=found.directory,
             args=args or {},
             overrides=overrides,
-            triggers=triggers,
+            triggers=with_commits(server, found, triggers or {}),
             name=name,
             description=description,
             by=who.name,

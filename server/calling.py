@@ -17,10 +17,11 @@ from rflow.plugins.types import Json
 from rflow.runner.scope import MASK
 from rflow.server import deliveries, webhooks
 from rflow.server.catalog import Served
+from rflow.server.commits import pull_request_head
 from rflow.server.core import Server
 from rflow.server.deliveries import Incoming, Told
 from rflow.server.events import is_ref_name, is_sha, repository_key
-from rflow.server.mirror import GitError, heads
+from rflow.server.mirror import GitError
 from rflow.server.problems import Answer, of_state_error
 from rflow.server.refusals import NO_FLOW, OTHER_REQUEST
 from rflow.server.repositories import Repositories
@@ -134,17 +135,14 @@ class Calls:
         if "sha" in given:
             return []
         address = str(trigger.inputs.get("repo", ""))
-        key = repository_key(address, trigger.directory)
-        where = self.repositories.address(key, address)
-        refs = (f"refs/pull/{number}/head", f"refs/merge-requests/{number}/head")
         try:
-            found = heads(where, *refs, access=self.repositories.access(key, where))
+            sha = pull_request_head(self.repositories, address, trigger.directory, number)
         except GitError as error:
             return [f"`{trigger.name}.pullRequestId`: the repository cannot be asked: {error}"]
-        if not found:
+        if not sha:
             why = f"`{trigger.name}.pullRequestId`: its commit is not known; give it as "
             return [f"{why}`{trigger.name}.sha`"]
-        given["sha"] = next(iter(found.values()))
+        given["sha"] = sha
         return []
 
     # -- deliveries ------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class Server:
     drivers: Drivers
     compile: Compile
     restore: Restore
+    repositories: Repositories
     following: Following | None = None
     workers: list[Worker] = field(default_factory=list)
 
@@ -79,11 +80,11 @@ class Server:
         drivers = Drivers(services)
         following: Following | None = None
         workers: list[Worker] = [drivers]
+        repositories = Repositories(config, host, folder.root)
         if follow is None:
             catalog = Catalog(root, compile)
             workers.append(Watching(catalog, changes))
         else:
-            repositories = Repositories(config, host, folder.root)
             key = repository_key(follow.url, folder.root.parent)
             following = Following(
                 follow,
@@ -106,6 +107,7 @@ class Server:
             drivers=drivers,
             compile=compile,
             restore=restore,
+            repositories=repositories,
             following=following,
             workers=workers,
         )

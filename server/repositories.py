@@ -67,6 +67,20 @@ class Repositories:
         local = self._base / address
         return str(local.resolve()) if "://" not in address and local.exists() else address
 
+    def reach(self, url: str, base: Path) -> tuple[str, dict[str, str]]:
+        """How git reaches the repository that somebody names, whose relative paths begin at
+        `base`: its address, and the variables of `access`."""
+        key = repository_key(url, base)
+        local = base / url
+        found = str(local.resolve()) if "://" not in url and local.exists() else url
+        address = self.address(key, found)
+        return address, self.access(key, address)
+
+    def has_mirror(self, address: str) -> Path | None:
+        """The folder of the mirror of an address, None where there is none yet."""
+        folder = Mirror.within(self._state / "mirrors", address).folder
+        return folder if (folder / "HEAD").exists() else None
+
     def access(self, key: str, address: str) -> dict[str, str]:
         """The variables by which git may reach it."""
         found = self._known.get(key)

@@ -11,13 +11,12 @@ from rflow.server.hooks import Hooks, Limiter
 from rflow.server.keeping import Keeper
 from rflow.server.polling import Polling
 from rflow.server.receiving import Receiver
-from rflow.server.repositories import Repositories
 from rflow.server.statuses import Reporter
 
 
 def install(app: FastAPI, server: Server) -> None:
     """Let an application take messages, and its server work them off."""
-    repositories = Repositories(server.config, server.host, server.state.root)
+    repositories = server.repositories
     reporter = Reporter(server, repositories)
     if server.following is not None:
         server.following.report = reporter.flows_taken

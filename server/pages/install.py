@@ -23,7 +23,7 @@ from rflow.server.pages import (
     stages,
     told,
 )
-from rflow.server.pages.choices import Repositories
+from rflow.server.pages.choices import Chooser
 from rflow.server.pages.graph import Pictures
 from rflow.server.pages.kept import Kept
 from rflow.server.pages.look import Headers, render
@@ -44,7 +44,7 @@ def install(app: FastAPI) -> None:
     app.state.session = session_of
     app.state.kept = Kept()
     app.state.pictures = Pictures()
-    app.state.choices = Repositories()
+    app.state.choices = Chooser()
     app.user_middleware.insert(0, Middleware(Headers))
     for part in PARTS:
         app.include_router(part.router)

@@ -28,7 +28,9 @@ from rflow.runner.refusals import BAD_OVERRIDE, Refused
 from rflow.runner.saved import shown_args
 from rflow.server import actions
 from rflow.server.catalog import Served
-from rflow.server.pages.choices import Choices, Repositories
+from rflow.server.commits import literal_branch
+from rflow.server.core import Server
+from rflow.server.pages.choices import Choices, Chooser
 from rflow.server.pages.fields import Field, field, given, text
 from rflow.server.pages.flows import show_default
 from rflow.server.pages.forms import Form, Posted
@@ -88,7 +90,7 @@ def _page(
 ) -> Response:
     server = of(request)
     arguments = _arguments(request, served, form)
-    triggers = _trigger_fields(server.host, request.app.state.choices, served, form)
+    triggers = _trigger_fields(server, request.app.state.choices, served, form)
     names = [one.name for one in arguments]
     names += [one.name for _, fields, _ in triggers for one in fields]
     errors, others = _placed(problems, names)
@@ -156,10 +158,10 @@ def _otherwise(plan: Plan, name: str, saved: dict[str, Json]) -> str:
 
 
 def _trigger_fields(
-    host: Host, repositories: Repositories, served: Served, form: Form
+    server: Server, chooser: Chooser, served: Served, form: Form
 ) -> list[tuple[Trigger, list[Field], Choices]]:
     """The fields of each trigger that says something of a run, with what there is to choose."""
-    specs = host.specs().triggers
+    specs = server.host.specs().triggers
     found = []
     for trigger in served.plan.triggers:
         spec = specs.get(trigger.kind)
@@ -167,37 +169,29 @@ def _trigger_fields(
             continue
         choices = Choices()
         if trigger.kind == "git":
-            choices = repositories.of(_repo(served.plan, trigger), served.directory)
-        names = ("branch", "sha") if trigger.kind == "git" else [o.name for o in spec.outputs]
+            repo = str(_input(served.plan, trigger, "repo") or "")
+            choices = chooser.of(server.repositories, repo, served.directory)
+        names = [output.name for output in spec.outputs]
+        if trigger.kind == "git":
+            pulls = choices.pulls or _input(served.plan, trigger, "pull_requests")
+            names = ["branch", "sha", "pull_request"] if pulls else ["branch", "sha"]
+        branch = literal_branch(_input(served.plan, trigger, "branches"))
         types = {output.name: output for output in spec.outputs}
         fields = [
             replace(
                 field(
                     f"trigger.{trigger.name}.{name}",
-                    {"sha": "commit"}.get(name, name),
+                    {"sha": "commit", "pull_request": "pull request"}.get(name, name),
                     show_type(types[name].type),
                     doc="" if trigger.kind == "git" else types[name].doc,
                     entered=form.text(f"trigger.{trigger.name}.{name}"),
                 ),
-                otherwise={"sha": "its newest", "branch": _branch(served.plan, trigger)}.get(
-                    name, ""
-                ),
+                otherwise={"sha": "its newest", "branch": branch}.get(name, ""),
             )
             for name in names
         ]
         found.append((trigger, fields, choices))
     return found
-
-
-def _repo(plan: Plan, trigger: Trigger) -> str:
-    return str(_input(plan, trigger, "repo") or "")
-
-
-def _branch(plan: Plan, trigger: Trigger) -> str:
-    """The branch whose newest commit is taken if nothing is said."""
-    patterns = _input(plan, trigger, "branches")
-    listed = patterns if isinstance(patterns, list) else []
-    return next((str(one) for one in listed if not set(str(one)) & set("*?[!")), "")
 
 
 def _input(plan: Plan, trigger: Trigger, name: str) -> Json:

@@ -205,9 +205,9 @@ def _filled_in(state: RunState) -> str:
         if value is not None
     }
     for trigger, fields in _triggers(state).items():
-        for name in ("branch", "sha"):
-            if isinstance(said := fields.get(name), str):
-                found[f"trigger.{trigger}.{name}"] = said
+        for name in ("branch", "sha", "pull_request"):
+            if (said := fields.get(name)) is not None:
+                found[f"trigger.{trigger}.{name}"] = str(said)
     return urlencode(found)
 
 

@@ -219,6 +219,27 @@ def test_branches_and_commits_are_offered(site: Site) -> None:
     assert triggers["main"]["sha"] == sha
 
 
+def test_pull_requests_are_offered_and_taken_at_their_newest_commit(site: Site) -> None:
+    repo = site.place.folder / "repo"
+    repo.mkdir()
+    git(repo, "init", "--quiet", "--initial-branch=main")
+    git(repo, "commit", "--quiet", "--allow-empty", "--message=one")
+    git(repo, "checkout", "--quiet", "--detach")
+    git(repo, "commit", "--quiet", "--allow-empty", "--message=faster")
+    sha = git(repo, "rev-parse", "HEAD")
+    git(repo, "update-ref", "refs/pull/12/head", sha)
+
+    page = site("run").see("/flows/pushed/run")
+    assert '<option value="12">faster</option>' in page
+    refused = site.start("pushed", 409, **{"trigger.main.pull_request": "13"})
+    assert "shows no pull request 13" in refused
+    site.start("pushed", **{"trigger.main.pull_request": "12"})
+
+    triggers = site.server.services.here().fold(site.last()).created.triggers
+    assert triggers["main"]["pull_request"] == 12
+    assert triggers["main"]["sha"] == sha
+
+
 def test_a_repository_that_cannot_be_asked_is_told(site: Site) -> None:
     assert "The repository cannot be asked now" in site("run").see("/flows/pushed/run")
 
