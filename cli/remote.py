@@ -89,9 +89,9 @@ class RemoteService(Service):
         return decoded(StageView, self.client.get(path_of("stages", name)))
 
     def releases(self, stage: str, limit: int = 50, before: str | None = None) -> list[Release]:
-        where = path_of("stages", stage, "releases")
-        found = self.client.get(where, limit=min(limit, 500), before=before)
-        return [decoded(Release, item) for item in found["items"]]
+        assert before is None  # the client pages by cursors
+        found = self.client.all(path_of("stages", stage, "releases"), limit)
+        return [decoded(Release, item) for item in found]
 
     def undo_left(self, run: str) -> list[str]:
         return [str(node) for node in self.client.get(path_of("runs", run, "undo"))["nodes"]]

@@ -146,12 +146,14 @@ def releases(
     who: View,
     stage: StageName,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
-    before: Annotated[str | None, Query(max_length=100)] = None,
+    cursor_: Annotated[str | None, Query(alias="cursor", max_length=200)] = None,
 ) -> Response:
-    """The runs of a stage, the newest first, with why each is no target of a rollback; `before` is
-    the last run of the page before."""
+    """The runs of a stage, the newest first, with why each is no target of a rollback."""
     service = of(request).services.here()
-    return page(service.releases(service.find_stage(stage), limit, before))
+    before = read_cursor("run", cursor_)
+    found = service.releases(service.find_stage(stage), limit + 1, before)
+    shown = found[:limit]
+    return page(shown, cursor("run", shown[-1].run.run) if len(found) > limit else None)
 
 
 @router.put(
