@@ -172,6 +172,8 @@ def _facts(spec: NodeSpec) -> Iterable[str]:
     if spec.retry:
         one = spec.retry.attempts == 1
         yield "Retries: none." if one else f"Attempts: {spec.retry.attempts}, {spec.retry.policy}."
+    if spec.stage_before:
+        yield "Stage: there must be one before the flow's."
     if spec.timeout_s:
         from rflow.cli.times import span
 

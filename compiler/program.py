@@ -25,6 +25,7 @@ from rflow.compiler.checks.edges import (
     pass_loops,
     shape_of,
 )
+from rflow.compiler.checks.first_stage import check_first_stage
 from rflow.compiler.checks.flows import FlowCheck
 from rflow.compiler.checks.report import Report, TooMany
 from rflow.compiler.gates import Coverage, check_contracts, check_gates, coverage
@@ -157,8 +158,9 @@ def _check_all(entry: Source, checked: Checked, load: Loader) -> None:
         check_circles(flow, shape)
         pass_loops(shape)
         _measure(flow)
-    told: set[Member] = set()
+    told, too_early = set[Member](), set[Member]()
     for flow in program.all_flows:
+        check_first_stage(flow, too_early)
         if flow.stage is not None and flow.stage.protected:
             _prove(flow, checked, told)
     if program.tests:

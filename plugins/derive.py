@@ -79,6 +79,7 @@ def node_spec(cls: type[Node], plugin: str = "", version: str = "") -> NodeSpec:
         repeatable=options.repeatable or options.effect is None,
         needs_contract=(options.effect is not None and not undoes) if needs is None else needs,
         declares_outputs=options.declares_outputs,
+        stage_before=options.stage_before,
         retry=options.retry,
         timeout_s=options.timeout_s,
         plugin=plugin,

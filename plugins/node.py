@@ -32,6 +32,7 @@ class KindOptions:
     timeout_s: float | None = None
     needs_contract: bool | None = None
     declares_outputs: bool = False
+    stage_before: bool = False
 
 
 class Node:
@@ -66,12 +67,20 @@ class Node:
         timeout_s: float | None = None,
         needs_contract: bool | None = None,
         declares_outputs: bool = False,
+        stage_before: bool = False,
         **rest: Any,
     ) -> None:
         super().__init_subclass__(**rest)
         if kind is not None:
             cls.options = KindOptions(
-                kind, effect, repeatable, retry, timeout_s, needs_contract, declares_outputs
+                kind,
+                effect,
+                repeatable,
+                retry,
+                timeout_s,
+                needs_contract,
+                declares_outputs,
+                stage_before,
             )
         elif "options" not in cls.__dict__:  # a dataclass with slots is made twice
             cls.options = None

@@ -145,7 +145,8 @@ class NodeSpec:
     an interrupted attempt took effect. `repeatable`: running it again does no harm (always so
     for a kind without effect). `needs_contract`: a node of this kind must say what rolling it
     back means (a kind with an effect that does not undo itself, and `sh`). `declares_outputs`:
-    the node's body declares its outputs, as for `sh`.
+    the node's body declares its outputs, as for `sh`. `stage_before`: it takes what is deployed on
+    the stage before the flow's, so that there must be one.
     """
 
     kind: str
@@ -158,6 +159,7 @@ class NodeSpec:
     repeatable: bool = False
     needs_contract: bool = False
     declares_outputs: bool = False
+    stage_before: bool = False
     retry: RetrySpec | None = None
     timeout_s: float | None = None
     plugin: str = ""

@@ -29,7 +29,7 @@ from rflow.plugins.kinds.message import Webhook
 from rflow.plugins.kinds.message_chats import Discord, Slack, Teams
 from rflow.plugins.kinds.message_email import Email
 from rflow.plugins.kinds.message_pull_request import PullRequest
-from rflow.plugins.kinds.promote import Promote
+from rflow.plugins.kinds.promote import Promote, PromoteValue
 from rflow.plugins.kinds.sh import Sh
 from rflow.plugins.kinds.triggers import TRIGGERS
 from rflow.plugins.kinds.wait import Until
@@ -57,6 +57,7 @@ def rflow_node_types() -> Sequence[type[Node]]:
         Backup,
         Restore,
         Promote,
+        PromoteValue,
     )
 
 

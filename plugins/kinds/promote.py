@@ -1,16 +1,31 @@
-"""`promote`: what is deployed on the stage before, to be deployed on this one."""
+"""`promote` and `promote.value`: what is deployed on the stage before, for this one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
 
-from rflow.plugins import Artifact, Context, Deployed, Doc, Node, NodeError, Trusted, Untrusted
+from rflow.plugins import (
+    Artifact,
+    Context,
+    Deployed,
+    Doc,
+    Json,
+    Node,
+    NodeError,
+    Trusted,
+    Untrusted,
+)
+
+Service = Annotated[
+    str, Trusted, Doc("The name of what is deployed there: the node's, or what it says it is.")
+]
+Run = Annotated[str, Doc("The run that put it there.")]
 
 
 @dataclass(frozen=True)
-class Promote(Node, kind="promote", repeatable=True):
-    """Take what is deployed of a service on the stage before this one in the pipeline.
+class Promote(Node, kind="promote", repeatable=True, stage_before=True):
+    """Take the artifact that is deployed of a service on the stage before this one in the pipeline.
 
     It changes nothing: a node behind it deploys the artifact, which is the same by its digest and
     never built again. Only what a run put there that has ended well is taken. Let it stand before
@@ -18,9 +33,7 @@ class Promote(Node, kind="promote", repeatable=True):
     if that becomes another. Behind the gate it would find whatever is there by then.
     """
 
-    service: Annotated[
-        str, Trusted, Doc("The name of what is deployed there: the node's, or what it says it is.")
-    ]
+    service: Service
 
     @dataclass(frozen=True)
     class Outputs:
@@ -33,19 +46,58 @@ class Promote(Node, kind="promote", repeatable=True):
                 "characters of the digest."
             ),
         ]
-        run: Annotated[str, Doc("The run that put it there.")]
+        run: Run
 
     def run(self, ctx: Context) -> Outputs:
         found = ctx.deployed(self.service)
-        digest = _artifact(found)
+        digest = _released(found)
+        if not isinstance(digest, str) or not digest.startswith("sha256:"):
+            other = "; `promote.value` takes it" if isinstance(digest, str) else ""
+            raise NodeError(
+                f"what is deployed of `{found.resource}` is no artifact but {digest!r}{other}",
+                retry=False,
+            )
         ctx.artifacts.path(digest)  # that it is kept is told here, not half-way through a release
         version = found.version or digest.removeprefix("sha256:")[:12]
         ctx.log(f"{found.resource} is {version} ({digest}), by run {found.run}")
         return self.Outputs(digest, version, found.run)
 
 
-def _artifact(found: Deployed) -> str:
-    """The artifact, if it is certain and a release put it there."""
+@dataclass(frozen=True)
+class PromoteValue(Node, kind="promote.value", repeatable=True, stage_before=True):
+    """Take what `deploy.command` deployed of a service on the stage before this one.
+
+    As `promote` does, but for what is no artifact of rflow's: the name of an image, the version of
+    a chart. What it puts out is the value that is recorded as deployed there, to be deployed here
+    by a `deploy.command`. A name that can be moved to other contents (a tag such as `latest`)
+    promises nothing of what is behind it: deploy images by their digest.
+    """
+
+    service: Service
+
+    @dataclass(frozen=True)
+    class Outputs:
+        value: Annotated[str, Untrusted, Doc("What is deployed there.")]
+        version: Annotated[
+            str,
+            Untrusted,
+            Doc("What the run called it: its output `version`, else its commit, else the value."),
+        ]
+        run: Run
+
+    def run(self, ctx: Context) -> Outputs:
+        found = ctx.deployed(self.service)
+        value = _released(found)
+        if not isinstance(value, str):
+            raise NodeError(
+                f"what is deployed of `{found.resource}` is no text but {value!r}", retry=False
+            )
+        ctx.log(f"{found.resource} is {value}, by run {found.run}")
+        return self.Outputs(value, found.version or value, found.run)
+
+
+def _released(found: Deployed) -> Json:
+    """What is deployed, if it is certain and a release put it there."""
     if found.doubt:
         raise NodeError(
             f"what is deployed of `{found.resource}` is in doubt: run {found.run} was changing it "
@@ -66,10 +118,5 @@ def _artifact(found: Deployed) -> str:
             f"`{found.resource}` was deployed by run {found.run}, which {how}: only what a run "
             "that ended well has deployed is promoted",
             retry=going,
-        )
-    if not isinstance(found.value, str) or not found.value.startswith("sha256:"):
-        raise NodeError(
-            f"what is deployed of `{found.resource}` is no artifact but {found.value!r}",
-            retry=False,
         )
     return found.value

@@ -41,6 +41,20 @@ _NODES = (
         needs_contract=True,
         declares_outputs=True,
     ),
+    *(
+        NodeSpec(
+            kind,
+            "What is on the stage before.",
+            (_input("service", "string"),),
+            (_output(output, type, untrusted=type == "string"),),
+            repeatable=True,
+            stage_before=True,
+        )
+        for kind, output, type in (
+            ("promote", "artifact", "artifact"),
+            ("promote.value", "value", "string"),
+        )
+    ),
     NodeSpec(
         "git.checkout",
         "A commit.",

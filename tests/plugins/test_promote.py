@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from rflow.plugins import Deployed, NodeError
-from rflow.plugins.kinds.promote import Promote
+from rflow.plugins.kinds.promote import Promote, PromoteValue
 from rflow.plugins.local_context import LocalContext, run_node
 
 FLOW = """
@@ -33,6 +33,27 @@ flow stage for shop.staging {
     pure
   }
   output version = $<args.version>
+}
+
+flow images for shop.staging {
+  arg image: string
+  node web: deploy.command {
+    value = $<args.image>
+    status = "cat staging.image || true"
+    apply = "printf %s \\"$RFLOW_VALUE\\" > staging.image"
+    undo = "printf %s \\"$RFLOW_VALUE\\" > staging.image"
+  }
+}
+
+flow further for shop.production {
+  node from_staging: promote.value { service = "web" }
+  approve go_live after from_staging { by "lead@example.com" }
+  node web: deploy.command after go_live {
+    value = $<refs.from_staging.value>
+    status = "cat production.image || true"
+    apply = "printf %s \\"$RFLOW_VALUE\\" > production.image"
+    undo = "printf %s \\"$RFLOW_VALUE\\" > production.image"
+  }
 }
 
 flow release for shop.production {
@@ -111,6 +132,24 @@ def test_an_approval_binds_to_what_was_found(
     assert on(tmp_path / "production") == "1.0"
 
 
+@pytest.mark.slow
+def test_an_image_goes_further_by_its_name(
+    rflow: Any, shop: Callable[..., str], tmp_path: Path
+) -> None:
+    image = "registry.example.com/shop@sha256:" + "a" * 64
+    rflow("run", "shop.rflow", "images", "--yes", "--arg", f"image={image}")
+    further = ("run", "shop.rflow", "further", "--yes")
+    rflow.asked(
+        *further,
+        until="waits for approval",
+        then=lambda: rflow("approve", "--as", "lead@example.com"),
+    )
+    assert (tmp_path / "production.image").read_text() == image
+    said = rflow(*RELEASE, code=3)
+    assert "no artifact but" in said
+    assert "`promote.value` takes it" in said
+
+
 ARTIFACT = b"an archive"
 
 
@@ -151,6 +190,15 @@ def test_what_is_not_promoted(
     with pytest.raises(NodeError, match=message) as raised:
         promote(ctx, replace(found, **changes))
     assert raised.value.retry == again
+
+
+def test_a_value_as_it_is_recorded(ctx: LocalContext, found: Deployed) -> None:
+    image = replace(found, value="shop:1.0", version="")
+    done = run_node(PromoteValue("web"), LocalContext(ctx.root, before={"web": image}))
+    assert (done.value, done.version, done.run) == ("shop:1.0", "shop:1.0", "run-7")
+    odd = replace(found, value={"content": "x"})
+    with pytest.raises(NodeError, match="is no text but"):
+        run_node(PromoteValue("web"), LocalContext(ctx.root, before={"web": odd}))
 
 
 def test_a_service_that_is_not_there(ctx: LocalContext) -> None:
