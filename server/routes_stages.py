@@ -14,13 +14,7 @@ from rflow.runner.releasing import Release, StageView
 from rflow.runner.rollback import Rollback
 from rflow.server import actions_stages
 from rflow.server.access import Approve, View
-from rflow.server.answers import (
-    answer,
-    page,
-    pages,
-    problems,
-    shape,
-)
+from rflow.server.answers import answer, cursor, page, pages, problems, read_cursor, shape
 from rflow.server.core import Server
 from rflow.server.reach import of
 from rflow.server.shapes import LIMIT_MAX, Reason, RunId, Wanted
