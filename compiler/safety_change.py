@@ -13,15 +13,13 @@ from typing import Literal
 
 from rflow.compiler.explain import show_expr
 from rflow.compiler.plan import Node, Place, Plan
+from rflow.compiler.safety_codes import CODES, LEVELS, Level
 from rflow.compiler.safety_facts import Facts
 from rflow.compiler.safety_match import Pairs, moved_secrets
 from rflow.compiler.safety_normal import Normal, Part
 from rflow.compiler.tree import Expr
 from rflow.compiler.waves import listed
 from rflow.plugins.types import Specs
-
-Level = Literal["risk", "caution", "note"]
-LEVELS: tuple[Level, ...] = ("risk", "caution", "note")
 
 SHOWN_MAX = 72
 
@@ -37,13 +35,18 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed, in words. `code` names the rule, `subjects` the nodes or other things."""
+    """What changed, in words. `code` is one of `safety_codes`, `subjects` are the nodes or other
+    things that it is about."""
 
     level: Level
     code: str
     subjects: tuple[str, ...]
     message: str
     where: Where | None = None
+
+    def __post_init__(self) -> None:
+        if self.level not in CODES[self.code].levels:
+            raise ValueError(f"`{self.code}` is no {self.level}: see `safety_codes`")
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from generators import api, cli, codes, events, hooks, plan, plugins
+from generators import api, cli, codes, events, hooks, plan, plugins, safety
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -27,6 +27,7 @@ def pages() -> dict[str, str]:
         "api.md": ("server/", api.page()),
         "plan.md": ("compiler/schema.py", plan.page()),
         "hooks.md": ("plugins/", hooks.page()),
+        "changes.md": ("compiler/safety_codes.py", safety.page()),
     }
     for family, text in codes.pages().items():
         made[f"codes-{family.lower()}.md" if family else "codes.md"] = (

@@ -6,12 +6,17 @@ A change is written `level code subjects`.
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from changed_shop import SHOP, changed
+from rflow.compiler import safety
 from rflow.compiler.plan import Plan
 from rflow.compiler.safety import compare
+from rflow.compiler.safety_codes import CODES
 from rflow.plugins.types import Specs
 
 Compile = Callable[..., Plan]
@@ -289,6 +294,20 @@ flow release {
 
 def test_nothing_changed(plan: Compile, shop: Plan, specs: Specs) -> None:
     assert told(shop, plan(SHOP), specs) == set()
+
+
+def test_every_code_is_listed_and_every_listed_one_is_told() -> None:
+    """Whatever a rule may say stands in the table, at its level; see `Change`."""
+    folder = Path(safety.__file__).parent
+    rules = [path for path in folder.glob("safety*.py") if path.stem != "safety_codes"]
+    text = "".join(path.read_text("utf-8") for path in rules)
+    texts = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    built = {f"contract-{said}" for said in ("none", "irreversible")}
+    assert {code for code in CODES if code not in texts} == built
+
+    adds = re.findall(r'(?:found\.add|\bChange)\(\s*[^,"]*(?:"\w+")?[^,"]*, "([a-z-]+)"', text)
+    assert len(adds) > 50
+    assert [code for code in adds if code not in CODES] == []
 
 
 def test_the_messages_are_sentences_that_name_what_they_are_about(
