@@ -25,6 +25,8 @@ from rflow.runner.command import Dispatcher, Message
 from rflow.runner.events import Reason, Record
 from rflow.runner.journal import Fact, Journal, Lock, LockBusy
 from rflow.runner.line import freeze_of, quarantine_of
+from rflow.runner.node_state import UNDO
+from rflow.runner.rollback import CONFIRM, STAGE_CHANGED
 from rflow.runner.scheduler import (
     CANCELLED,
     TIMED_OUT,
@@ -58,6 +60,7 @@ class Driver:
     """Drives one run that this process has claimed.
 
     `fold` gives the state as the journal has it. `guard` marks the processes of this runner.
+    `outdated` says for what a rollback was not prepared: it ends once confirmed, if there is any.
     `observe` is called with each record, in order, soon after it is on disk.
     """
 
@@ -73,11 +76,13 @@ class Driver:
         guard: str,
         parallel: int = 4,
         observe: Callable[[Record], None] | None = None,
+        outdated: Callable[[], list[str]] = list,
     ) -> None:
         self.run, self.journal, self.fold = run, journal, fold
         self.dispatcher, self.clock, self.filters = dispatcher, clock, filters
         self.guard, self.parallel = guard, parallel
         self.observe = observe
+        self.outdated = outdated
         self.state = fold()
         self.cancel_wanted = 0
         self._timers: list[tuple[float, str]] = []
@@ -271,6 +276,8 @@ class Driver:
 
     def _do(self, step: Step, wish: object) -> None:
         match wish:
+            case Start(id) if left := self._outdated(step, id):
+                self._end(step, "cancelled", Reason(STAGE_CHANGED, {"resources": left}))
             case Start(id):
                 begin.begin(step, id)
                 if step.state.node(id).reason.code in begin.HOLDS:
@@ -288,6 +295,13 @@ class Driver:
                 step.emit(ev.PhaseStarted(phase, reason))
             case End(status, reason):
                 self._end(step, status, reason)
+
+    def _outdated(self, step: Step, id: str) -> list[Json]:
+        """What has changed on the stage while a rollback waited to be confirmed."""
+        if step.state.created.kind != "rollback" or id.startswith(UNDO):
+            return []
+        confirmed = CONFIRM in step.state.instance(id).node.after
+        return [*self.outdated()] if confirmed else []
 
     def _end(
         self, step: Step, status: Literal["success", "failed", "cancelled"], reason: Reason

@@ -1,8 +1,9 @@
 """Going back to a release: prepared completely, refused before anything is touched, begun.
 
 A rollback is worked out from the ledger when it is asked for, and its plan says what is set back.
-Until it begins, runs that were going on end, and may still change the stage: what it would leave
-out then is looked for again before it starts, and it does not start where there is something.
+Until it begins, runs that were going on end, and may still change the stage; while it waits to be
+confirmed, other flows may. What it would leave out then is looked for again before it starts and
+once it is confirmed, and it does not go on where there is something.
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ from rflow.runner.scope import Filters, RunScope, dig, is_secret
 from rflow.runner.state import RunState
 
 CONFIRM = "confirm"
+STAGE_CHANGED = "stage-changed"
+"""Why a rollback ended that was prepared for another state of its stage."""
 CONFIRM_WITHIN_S = 7 * 86400.0
 RETRY = Retry(3, (1.0, 5.0))
 

@@ -34,6 +34,7 @@ from rflow.runner.prepare import missing_kinds, missing_secrets
 from rflow.runner.problems import StateError
 from rflow.runner.promoting import deployed_before
 from rflow.runner.refusals import Refused
+from rflow.runner.rollback import STAGE_CHANGED
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
 
@@ -156,6 +157,7 @@ class Service(GoingBack):
                 guard=dispatcher.guard,
                 parallel=parallel,
                 observe=told,
+                outdated=lambda: self.outdated(run),
             )
             self._loop(driver, stop, until)
         finally:
@@ -206,7 +208,7 @@ class Service(GoingBack):
         left: list[Json] = [*self.outdated(run)]
         if not left:
             return True
-        event = ev.RunEnded("cancelled", reason=Reason("stage-changed", {"resources": left}))
+        event = ev.RunEnded("cancelled", reason=Reason(STAGE_CHANGED, {"resources": left}))
         self._write_down(run, summary.length, event, observe)
         return False
 

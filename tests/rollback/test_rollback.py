@@ -154,6 +154,30 @@ def test_a_policy_asks_people_first(shop: Make) -> None:
     assert made.site() == "version 1"
 
 
+def test_what_changed_while_it_waited_to_be_confirmed_ends_it(shop: Make) -> None:
+    made = shop(stage="rollback by managers count 2")
+    text = made.flow.read_text()
+    made.flow.write_text(text.replace("concurrency queue", "concurrency allow"))
+    one = made.release("1")
+    made.release("2")
+    new = made.service.rollback(one, by="lead@example.com")
+    made.service.drive(new, until="wait")
+    late = made.release("3")
+    assert made.service.summary(late).status == "success"
+    made.service.decide(new, "confirm", by="oncall@example.com", decision="approve")
+    assert made.service.drive(new).status == "cancelled"
+    state = made.service.fold(new)
+    assert state.reason.code == "stage-changed"
+    assert state.node("confirm").status == "success"
+    assert made.site() == "version 3", "nothing was touched"
+    assert made.service.journal.notes("quarantine") == {}
+    again = made.service.rollback(one, by="lead@example.com")
+    made.service.drive(again, until="wait")
+    made.service.decide(again, "confirm", by="oncall@example.com", decision="approve")
+    assert made.service.drive(again).status == "success"
+    assert made.site() == "version 1"
+
+
 def test_a_freeze_holds_effects_and_a_rollback_passes_it(shop: Make) -> None:
     made = shop()
     one = made.release("1")
