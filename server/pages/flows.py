@@ -17,6 +17,7 @@ from rflow.runner.saved import shown_args
 from rflow.server import actions, actions_flows, actions_triggers, webhooks
 from rflow.server.pages.forms import Posted
 from rflow.server.pages.look import changed, render
+from rflow.server.pages.nodes import nodes_of
 from rflow.server.pages.who import Admin, Run, View
 from rflow.server.reach import of
 from rflow.server.webhooks import Made
@@ -58,9 +59,9 @@ def flows(request: Request, who: View) -> Response:
 
 
 @router.get("/flows/{flow}")
-def flow(request: Request, who: View, flow: str, groups: str = "") -> Response:
-    """A flow."""
-    return _page(request, flow, groups=groups)
+def flow(request: Request, who: View, flow: str, groups: str = "", find: str = "") -> Response:
+    """A flow; `find` is what its nodes are looked through for, where they are a list."""
+    return _page(request, flow, groups=groups, find=find)
 
 
 def _page(
@@ -68,6 +69,7 @@ def _page(
     flow: str,
     *,
     groups: str = "",
+    find: str = "",
     made: Made | None = None,
     problem: StateError | None = None,
     about: str = "",
@@ -78,6 +80,7 @@ def _page(
     service = server.services.here()
     plan = served.plan
     toggled = {group for group in groups.split(",") if group}
+    picture = request.app.state.pictures.of_flow(plan, toggled)
     return render(
         "flow.html",
         request,
@@ -85,7 +88,8 @@ def _page(
         served=served,
         plan=plan,
         stage=stage_of(plan.stage) if plan.stage is not None else "",
-        picture=request.app.state.pictures.of_flow(plan, toggled),
+        picture=picture,
+        nodes=nodes_of(plan, find) if picture is None else None,
         toggled=toggled,
         arguments=arguments(plan, shown_args(service.journal, plan)),
         triggers=[(trigger, _fields(trigger.inputs)) for trigger in plan.triggers],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,28 +19,30 @@ from rflow.compiler.expr import EvalError, evaluate
 from rflow.compiler.notes import gate_of, notes_of
 from rflow.compiler.plan import Plan, Trigger
 from rflow.compiler.waves import coverage, sections, waves
-from rflow.plugins.host import Host
 from rflow.plugins.notation import show_type
 from rflow.plugins.types import Json
 from rflow.runner.prepare import CreationScope
 from rflow.runner.problems import StateError
-from rflow.runner.refusals import BAD_OVERRIDE, Refused
+from rflow.runner.refusals import Refused
 from rflow.runner.saved import shown_args
 from rflow.server import actions
 from rflow.server.catalog import Served
 from rflow.server.commits import literal_branch
 from rflow.server.core import Server
+from rflow.server.pages import overrides as overrides_of
 from rflow.server.pages.choices import Choices, Chooser
 from rflow.server.pages.fields import Field, field, given, text
 from rflow.server.pages.flows import show_default
 from rflow.server.pages.forms import Form, Posted
 from rflow.server.pages.look import changed, render
+from rflow.server.pages.overrides import Row
 from rflow.server.pages.who import Run
 from rflow.server.reach import of
 from rflow.server.refusals import STALE_LOOK
 
 router = APIRouter(include_in_schema=False)
 TITLES = {"main": "", "failure": "On failure", "finally": "Finally, however the run ends"}
+GIT_DOCS = {"pull_request": "If no commit is given, its newest is taken."}
 _NAMED = re.compile(r"`([^`]+)`")
 
 
@@ -60,8 +62,10 @@ def start(request: Request, who: Run, flow: str, form: Posted) -> Response:
         told = StateError(STALE_LOOK, "the flow has changed since the form was shown", "")
         return _page(request, served, form, [told], 409)
     fields = _arguments(request, served, Form([]))
+    overrides, wrong = overrides_of.given(overrides_of.rows_of(form))
+    if wrong:
+        return _page(request, served, form, status=422, wrong=wrong)
     try:
-        overrides = _overrides(form)
         started = actions.start_run(
             server,
             who,
@@ -87,13 +91,17 @@ def _page(
     form: Form,
     problems: Sequence[StateError] = (),
     status: int = 200,
+    wrong: Mapping[int, StateError] | None = None,
 ) -> Response:
     server = of(request)
     arguments = _arguments(request, served, form)
     triggers = _trigger_fields(server, request.app.state.choices, served, form)
     names = [one.name for one in arguments]
     names += [one.name for _, fields, _ in triggers for one in fields]
-    errors, others = _placed(problems, names)
+    rows = overrides_of.rows_of(form)
+    errors, others = _placed(problems, names, rows)
+    errors |= {f"{overrides_of.NAME}.{number}": one for number, one in (wrong or {}).items()}
+    offered = list(overrides_of.offered(server.host, served.plan))
     return render(
         "run_form.html",
         request,
@@ -104,8 +112,9 @@ def _page(
         key=secrets.token_hex(8),
         arguments=arguments,
         triggers=triggers,
-        inputs=_inputs(server.host, served.plan),
-        overrides=form.text("overrides"),
+        offered=offered[: overrides_of.OFFERED_MAX],
+        rows=rows + [Row("", "")] * overrides_of.EMPTY,
+        filled=bool(rows),
         name=form.text("name"),
         description=form.text("description"),
         errors=errors,
@@ -183,7 +192,7 @@ def _trigger_fields(
                     f"trigger.{trigger.name}.{name}",
                     {"sha": "commit", "pull_request": "pull request"}.get(name, name),
                     show_type(types[name].type),
-                    doc="" if trigger.kind == "git" else types[name].doc,
+                    doc=GIT_DOCS.get(name, "") if trigger.kind == "git" else types[name].doc,
                     entered=form.text(f"trigger.{trigger.name}.{name}"),
                 ),
                 otherwise={"sha": "its newest", "branch": branch}.get(name, ""),
@@ -210,40 +219,17 @@ def _triggers(form: Form) -> dict[str, dict[str, Json]]:
     return found
 
 
-def _overrides(form: Form) -> dict[str, dict[str, Json]]:
-    """`web.artifact=x`, a line each."""
-    found: dict[str, dict[str, Json]] = {}
-    for line in form.text("overrides").split("\n"):
-        if not line.strip():
-            continue
-        left, equals, value = line.partition("=")
-        node, dot, name = left.strip().rpartition(".")
-        if not equals or not dot or not node or not name:
-            raise StateError(
-                BAD_OVERRIDE, f"`{line.strip()}` is not of the form NODE.INPUT=VALUE", ""
-            )
-        found.setdefault(node, {})[name.strip()] = value.strip()
-    return found
-
-
-def _inputs(host: Host, plan: Plan) -> list[str]:
-    """What can be set for this run only: `node.input`."""
-    specs = host.specs().nodes
-    return [
-        f"{node.id}.{one.name}"
-        for node in plan.nodes
-        if node.kind in specs
-        for one in specs[node.kind].inputs
-    ]
-
-
 def _placed(
-    problems: Sequence[StateError], names: list[str]
+    problems: Sequence[StateError], names: list[str], rows: list[Row]
 ) -> tuple[dict[str, StateError], list[StateError]]:
     """The problems that belong to a field, by its name, and the others."""
     placed: dict[str, StateError] = {}
     others: list[StateError] = []
     for problem in problems:
+        row = overrides_of.row_of(problem, rows)
+        if row is not None:
+            placed.setdefault(f"{overrides_of.NAME}.{row}", problem)
+            continue
         said = _NAMED.findall(problem.message)
         wanted = {f"arg.{one}" for one in said} | {f"trigger.{one}" for one in said}
         name = next((name for name in names if name in wanted), None)

@@ -24,6 +24,7 @@ from rflow.server.core import Server
 from rflow.server.driving import NOTE
 from rflow.server.pages.fields import text
 from rflow.server.pages.graph import Picture, Pictures, State, States
+from rflow.server.pages.overrides import NAME, VALUE
 from rflow.server.pages.timeline import ROWS_MAX, bars
 from rflow.server.tokens import Principal
 
@@ -199,15 +200,18 @@ def _rollbacks_to(service: Service, view: RunView) -> list[str]:
 def _filled_in(state: RunState) -> str:
     """The form of the flow, filled in as it was for this run."""
     types = {arg.name: arg.type for arg in state.graph.plan.args}
-    found = {
-        f"arg.{name}": text(value, types.get(name, ""))
+    found = [
+        (f"arg.{name}", text(value, types.get(name, "")))
         for name, value in state.created.args.items()
         if value is not None
-    }
+    ]
     for trigger, fields in _triggers(state).items():
         for name in ("branch", "sha", "pull_request"):
             if (said := fields.get(name)) is not None:
-                found[f"trigger.{trigger}.{name}"] = str(said)
+                found.append((f"trigger.{trigger}.{name}", str(said)))
+    for node, inputs in state.created.overrides.items():
+        for name, value in inputs.items():
+            found += [(NAME, f"{node}.{name}"), (VALUE, text(value))]
     return urlencode(found)
 
 

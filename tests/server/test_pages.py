@@ -269,6 +269,26 @@ def test_pause_and_unpause(visit: Visit) -> None:
     assert "no releases today" not in visitor.send("/flows/hello/unpause").text
 
 
+def test_a_flow_that_is_too_large_to_be_drawn_has_a_list_of_its_nodes(
+    visit: Visit, place: Place
+) -> None:
+    server: Server = visit.server  # type: ignore[attr-defined]
+    nodes = "".join(f'node n{one}: sh {{ script = "true"  pure }}\n' for one in range(450))
+    last = 'node last: sh after n7 { script = "true"  pure }'
+    place.write("wide.rflow", f"flow wide {{\n{nodes}{last}\n}}\n")
+    server.catalog.refresh()
+    visitor = visit("view")
+
+    page = visitor.see("/flows/wide")
+    assert "451 nodes" in page
+    assert page.count('<th scope="row">n') == 450
+    found = visitor.see("/flows/wide?find=LAST")
+    assert '<th scope="row">last</th>' in found
+    assert '<td class="num dim">2</td>' in found
+    assert '<th scope="row">n1</th>' not in found
+    assert 'id="nodes"' not in visitor.see("/flows/hello")
+
+
 def test_a_refused_file_is_shown_with_what_is_wrong(visit: Visit, place: Place) -> None:
     server: Server = visit.server  # type: ignore[attr-defined]
     place.write("hello.rflow", HELLO.replace("sh {", "shh {"))

@@ -62,7 +62,9 @@ class Site:
             self.visitors[role] = Visitor(self.server, self.url, role)
         return self.visitors[role]
 
-    def start(self, flow: str, status: int = 200, role: Role = "run", **fields: str) -> str:
+    def start(
+        self, flow: str, status: int = 200, role: Role = "run", **fields: str | list[str]
+    ) -> str:
         """Fill in the form of a flow and send it; the page that answers."""
         page = self(role).see(f"/flows/{flow}/run")
         plan = re.search(r'name="plan" value="([^"]+)"', page)
@@ -167,16 +169,44 @@ def test_a_run_is_started_again_with_changes(site: Site) -> None:
 
 
 def test_inputs_are_set_for_one_run(site: Site) -> None:
-    fields = {"arg.title": "x", "overrides": "show.script = echo other\n"}
-    site.start("types", **fields)
-    assert site.place.ended(site.server, site.last()) == "success"
-    overrides = site.server.services.here().fold(site.last()).created.overrides
-    assert overrides == {"show": {"script": "echo other"}}
+    rows = {"set": ["show.script", "", ""], "to": ["echo other\necho more", "", ""]}
+    site.start("types", **{"arg.title": "x", **rows})
+    run = site.last()
+    assert site.place.ended(site.server, run) == "success"
+    overrides = site.server.services.here().fold(run).created.overrides
+    assert overrides == {"show": {"script": "echo other\necho more"}}
 
-    fields["overrides"] = "nonsense"
-    assert "is not of the form NODE.INPUT=VALUE" in site.start("types", 409, **fields)
-    fields["overrides"] = "nowhere.script=x"
-    assert "there is no node" in html.unescape(site.start("types", 422, **fields))
+    address = re.search(r'href="(/flows/types/run\?[^"]+)"', site("run").see(f"/runs/{run}"))
+    assert address is not None
+    form = site("run").see(html.unescape(address[1]))
+    assert 'name="set" value="show.script"' in form
+    assert ">echo other\necho more</textarea>" in form
+    assert '<option value="show.script">string · sh</option>' in form
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "row", "said"),
+    [
+        ("nonsense", "x", 1, "is not of the form NODE.INPUT"),
+        ("", "x", 1, "is not of the form NODE.INPUT"),
+        ("show.script", "x", 1, "is set above already"),
+        ("nowhere.script", "x", 1, "there is no node"),
+        ("show.scrypt", "x", 1, "has no input"),
+        ("show.env", "many", 1, "show.env"),
+    ],
+)
+def test_what_is_wrong_with_an_input_stands_in_its_row(
+    site: Site, name: str, value: str, row: int, said: str
+) -> None:
+    rows = {"set": ["show.script", name, ""], "to": ["echo other", value, ""]}
+
+    page = site.start("types", 422, **{"arg.title": "x", **rows})
+
+    error = re.search(rf'id="set.{row}-error" role="alert">(.*)</p>', page)
+    assert error is not None
+    assert said in html.unescape(error[1])
+    assert page.count('class="error"') == 1
+    assert site.server.services.here().runs() == []
 
 
 def test_a_form_that_is_sent_twice_starts_one_run(site: Site) -> None:

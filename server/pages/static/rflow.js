@@ -54,6 +54,27 @@ document.addEventListener("input", (event) => {
   if (event.target.matches?.("input[data-filter]")) applyFilter(event.target);
 });
 
+// Rows that are repeated: the value says what its input's type is, and there is always an empty row.
+document.addEventListener("input", (event) => {
+  const rows = event.target.closest?.("[data-rows]");
+  if (!rows) return;
+  const row = event.target.parentElement, name = row.querySelector("input");
+  const known = [...name.list.options].find((one) => one.value === name.value.trim());
+  row.querySelector("textarea").placeholder = known?.label || "value";
+  if (row !== rows.lastElementChild || !event.target.value) return;
+  const fresh = row.cloneNode(true), number = rows.children.length + 1;
+  fresh.querySelector(".error")?.remove();
+  for (const field of fresh.querySelectorAll("input, textarea")) {
+    field.value = "";
+    field.ariaLabel = field.ariaLabel.replace(/\d+/, number);
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-describedby");
+  }
+  fresh.querySelector("textarea").placeholder = "value";
+  fresh.querySelector("input").id = `set.${number - 1}`;
+  rows.append(fresh);
+});
+
 // A menu closes when something else is clicked, or with Escape.
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.menu[open], details.action[open]")) {
