@@ -212,7 +212,7 @@ def test_triggers_say_what_is_wrong_with_their_inputs() -> None:
             {"repo": "x", "tags": ["a b"]},
             ("tags", "no name of git's matches the pattern 'a b'"),
         ),
-        ("git", {"repo": "x", "paths": [""]}, ("paths", "an empty pattern matches nothing")),
+        ("git", {"repo": "x", "paths": [""]}, ("paths", "the pattern '' matches nothing")),
     ]
     for kind, inputs, expected in wrong:
         assert host.trigger_mistakes(kind, inputs) == [expected]  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from rflow.server.hooks import Limiter
 from rflow.server.starting import Fired, start
 from rflow.server.webhooks import Made, signature
 
-from .conftest import Place, Repository
+from .conftest import Place, Repository, wait_for
 
 FLOW = """
 flow release {
@@ -245,8 +245,9 @@ def test_a_call_is_a_delivery_without_secrets(called: Called) -> None:
     (told,) = deliveries.verdicts(called.server.store, id)
     assert (told.outcome, told.run) == ("started", answer.json()["run"])
     assert b"hunter-2" not in deliveries.body(called.server.store, id)
-    state = called.server.state.root
-    for path in state.rglob("*"):
+    service, run = called.server.services.here(), answer.json()["run"]
+    wait_for(lambda: (service.summary(run).concluded and not service.journal.claimed(run)) or None)
+    for path in called.server.state.root.rglob("*"):
         if path.is_file():
             assert b"hunter-2-hunter" not in path.read_bytes()
             assert called.made.token.encode() not in path.read_bytes()
