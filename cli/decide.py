@@ -147,7 +147,7 @@ def _agreed(
 
 def mention_driver(service: Service, run: str) -> None:
     """What was said is taken up by the process that drives the run; there may be none."""
-    if service.journal.claimed(run) is None:
+    if service.driver(run) is None:
         note(f"no process drives the run now; go on with it: rflow resume {run}")
 
 

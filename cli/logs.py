@@ -112,7 +112,7 @@ class _Source:
             sys.stdout.flush()
             time.sleep(POLL_S)
             self._look()
-            idle = 0 if self._service.journal.claimed(self._run) else idle + 1
+            idle = 0 if self._service.driver(self._run) is not None else idle + 1
             if idle == IDLE_MAX and not self._concluded:
                 note(f"no process drives run {self._run}; go on with it: rflow resume {self._run}")
 

@@ -54,6 +54,9 @@ class RemoteService(Service):
 
     # -- looking -------------------------------------------------------------------------------
 
+    def drivers(self, runs: Iterable[str]) -> dict[str, int | None]:
+        return {run: self.remote.claimed(run) for run in runs}
+
     def records(self, run: str, after: int = 0) -> list[Record]:
         found = super().records(run, after)
         if found:

@@ -65,9 +65,9 @@ def runs(
         say(line)
     if more:
         note("there are more: `--limit` shows them")
-    for run in found:
-        if not run.concluded and service.journal.claimed(run.run) is None:
-            note(f"no process goes on with {run.run}: rflow resume {run.run}")
+    for run, driver in service.drivers(run.run for run in found if not run.concluded).items():
+        if driver is None:
+            note(f"no process goes on with {run}: rflow resume {run}")
     return 0
 
 

@@ -58,7 +58,7 @@ def show(run: str | None, node: str | None, form: str, state: str | None) -> int
         say(_dumps({**dataclasses.asdict(view), "head": head}))
     else:
         _show_run(app(), view, head, _back(service, view))
-        if view.phase != "ended" and service.journal.claimed(id_) is None:
+        if view.phase != "ended" and service.driver(id_) is None:
             note(f"no process goes on with it: rflow resume {id_}")
     return 0
 

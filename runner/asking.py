@@ -7,7 +7,7 @@ it up. Whether it can be done at all is checked first, so that the person who as
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from typing import Literal
 from rflow.compiler.plan import Json
 from rflow.runner import approvals, refusals
 from rflow.runner import events as ev
+from rflow.runner.claims import claimed
 from rflow.runner.journal import Claim
 from rflow.runner.looking import Looking
 from rflow.runner.node_state import UNDO, NodeState
@@ -24,10 +25,26 @@ from rflow.runner.refusals import Refused
 from rflow.runner.retry import RetryPreview, again_from
 from rflow.runner.state import RunState
 
+SERVED = "driven"
+"""The kind of the journal's notes that name the runs which a server drives."""
+
 
 @dataclass(slots=True)
 class Asking(Looking):
     """Runs in one state folder, to be looked at and asked."""
+
+    def drivers(self, runs: Iterable[str]) -> dict[str, int | None]:
+        """For each run the process that goes on with it, now or as soon as there is something to
+        do: the one that acts for it, else the server it was left to. None if there is neither."""
+        found = {run: self.journal.claimed(run) for run in runs}
+        if None in found.values() and (server := claimed(self.state.serving)) is not None:
+            left = self.journal.notes(SERVED)
+            found |= {run: server for run, pid in found.items() if pid is None and run in left}
+        return found
+
+    def driver(self, run: str) -> int | None:
+        """The process that goes on with the run."""
+        return self.drivers([run])[run]
 
     def waiting_gates(self, state: RunState) -> list[str]:
         """The gates of a run that wait for a decision."""

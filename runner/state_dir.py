@@ -4,6 +4,7 @@
     key               opens sealed secrets (0600)
     artifacts/        by digest
     guards/           which attempts are going on, for `runner.guard`
+    serving           held by the server that serves the state
     runs/RUN/lock     held by the process that acts for the run
     runs/RUN/heads    the head of its record, each time it ended
     runs/RUN/workspace, runs/RUN/scratch/NUMBER, runs/RUN/logs/NODE.ATTEMPT.log
@@ -68,6 +69,11 @@ class StateDir:
     def guards(self) -> Path:
         """The folder of the guards' files."""
         return self.root / "guards"
+
+    @property
+    def serving(self) -> Path:
+        """The file that the server on this state holds locked."""
+        return self.root / "serving"
 
     def run(self, run: str) -> Path:
         """The run's folder."""

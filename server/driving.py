@@ -10,23 +10,30 @@ drive are left to them.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
+from rflow.runner.asking import SERVED
 from rflow.runner.begin import FROZEN, LOCK_HELD, WINDOW_CLOSED
-from rflow.runner.events import Record
-from rflow.runner.journal import Journal, RunSummary
+from rflow.runner.claims import FileClaim, claim
+from rflow.runner.events import Reason, Record, RunHeld
+from rflow.runner.journal import Journal, RunSummary, Stale
 from rflow.runner.line import freeze_of
 from rflow.runner.problems import StateError
 from rflow.runner.service import Service, Stop, first_of_queues
+from rflow.runner.state_dir import StateDir
 from rflow.server.services import Services
 
-NOTE = "driven"
+NOTE = SERVED
 LOOK_S = 0.1
 REST_MAX_S = 0.2
+TOLD_MAX = 20
+"""So many runs are told at one look what they wait for: the others' turn must not wait for it."""
 
 log = logging.getLogger("rflow.server")
 
@@ -54,13 +61,16 @@ class Drivers:
         self._going: dict[str, tuple[threading.Thread, Stop]] = {}
         self._parked: dict[str, Parked] = {}
         self._failed: dict[str, str] = {}
+        self._behind: dict[str, str] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._ended = False
+        self._serving: FileClaim | None = None
         self._thread = threading.Thread(target=self._loop, name="drivers", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
+        self._say_so()
         self._thread.start()
 
     def wake(self) -> None:
@@ -79,6 +89,8 @@ class Drivers:
             thread.join()
         if self._thread.is_alive():
             self._thread.join()
+        if self._serving is not None:
+            self._serving.release()
 
     def adopt(self, run: str) -> None:
         """Go on with a run that another process has left."""
@@ -103,6 +115,7 @@ class Drivers:
             began = time.monotonic()
             try:
                 service = self.services.here()
+                self._say_so()
                 now_version = service.journal.version()
                 changed, version = now_version != version, now_version
                 if woken or changed or self._is_due():
@@ -113,6 +126,11 @@ class Drivers:
                 log.error("the journal cannot be read: %s", error.message)
                 self._wake.wait(1.0)
         self.services.leave()
+
+    def _say_so(self) -> None:
+        """Let other processes see that there is a server; of several, one is enough."""
+        if self._serving is None:
+            self._serving = claim(StateDir(self.services.state).serving)
 
     def _is_due(self) -> bool:
         now = time.time()
@@ -143,6 +161,27 @@ class Drivers:
             )
             if wanted and service.journal.claimed(run.run) is None:
                 self._begin(run.run)
+        self._tell_queued(service, active, noted.keys())
+
+    def _tell_queued(
+        self, service: Service, active: list[RunSummary], noted: Collection[str]
+    ) -> None:
+        """Write down for runs that have not begun which one they come after."""
+        self._behind = {run: self._behind.get(run, "") for run in noted}
+        queued = [
+            (run, other)
+            for run, other in behind(active)
+            if self._behind.get(run.run, other) != other and run.run not in self._going
+        ]
+        for run, other in queued[:TOLD_MAX]:
+            if service.journal.claimed(run.run) is not None:
+                continue
+            said = service.journal.latest(run.run, RunHeld)
+            reason = Reason("queued", {"run": other})
+            if not isinstance(said, RunHeld) or said.reason != reason:
+                with contextlib.suppress(Stale):
+                    service.journal.transact(run.run, run.length, [RunHeld(reason)], time.time())
+            self._behind[run.run] = other
 
     def _may_go_on(self, service: Service, run: RunSummary) -> bool:
         parked, now = self._parked[run.run], time.time()
@@ -184,6 +223,24 @@ class Drivers:
                 if parked is not None:
                     self._parked[run] = parked
             self._wake.set()
+
+
+def behind(active: Iterable[RunSummary]) -> list[tuple[RunSummary, str]]:
+    """The runs of queues that have not begun, each with the one right before it."""
+    order = sorted(
+        (run for run in active if run.queue),
+        key=lambda run: (
+            run.queue,
+            run.started_at is None,
+            run.kind != "rollback",
+            run.created_at,
+        ),
+    )
+    return [
+        (run, other.run)
+        for other, run in pairwise(order)
+        if other.queue == run.queue and run.started_at is None
+    ]
 
 
 def _parked(service: Service, run: str) -> Parked:

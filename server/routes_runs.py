@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -28,7 +29,6 @@ from rflow.server.answers import (
     unchanged,
 )
 from rflow.server.core import Server
-from rflow.server.driving import NOTE
 from rflow.server.problems import Answer
 from rflow.server.reach import of
 from rflow.server.shapes import (
@@ -44,11 +44,14 @@ from rflow.server.shapes import (
 router = APIRouter(prefix="/api/v1", tags=["runs"])
 
 
-def with_driver(server: Server, run: RunSummary) -> dict[str, Any]:
-    """A run with who drives it."""
-    service = server.services.here()
-    driver = None if run.concluded else service.journal.claimed(run.run)
-    return {**{f.name: getattr(run, f.name) for f in dataclasses.fields(run)}, "driver": driver}
+def with_drivers(service: Service, runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
+    """Runs with who drives them."""
+    drivers = service.drivers(run.run for run in runs if not run.concluded)
+    return [
+        {**{f.name: getattr(run, f.name) for f in dataclasses.fields(run)}, "driver": driver}
+        for run in runs
+        for driver in [drivers.get(run.run)]
+    ]
 
 
 @router.get("/runs", response_model=pages(RunItem), responses=problems())
@@ -66,10 +69,9 @@ def list_runs(
     cursor_: Annotated[str | None, Query(alias="cursor", max_length=200)] = None,
 ) -> Response:
     """List runs, the newest first."""
-    server = of(request)
-    service = server.services.here()
+    service = of(request).services.here()
     if named is not None:
-        return page([with_driver(server, run) for run in service.journal.find(named)[:limit]])
+        return page(with_drivers(service, service.journal.find(named)[:limit]))
     found = service.runs(
         flow=flow,
         stage=stage,
@@ -80,15 +82,13 @@ def list_runs(
     )
     shown = found[:limit]
     more = cursor("run", shown[-1].run) if len(found) > limit else None
-    return page([with_driver(server, run) for run in shown], more)
+    return page(with_drivers(service, shown), more)
 
 
 def run_state(server: Server, run: str) -> dict[str, Any]:
     """A run with its head. StateError if there is none."""
     service = server.services.here()
-    found = with_driver(server, service.summary(run))
-    if found["driver"] is None and not found["concluded"] and run in service.journal.notes(NOTE):
-        found["driver"] = 0
+    [found] = with_drivers(service, [service.summary(run)])
     return {**found, "head": service.journal.head(run), "trouble": server.drivers.trouble(run)}
 
 

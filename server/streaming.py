@@ -24,7 +24,7 @@ from rflow.server.answers import encoded
 from rflow.server.core import Server
 from rflow.server.news import RECENT, News
 from rflow.server.problems import Answer
-from rflow.server.routes_runs import record_json, with_driver
+from rflow.server.routes_runs import record_json, with_drivers
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
@@ -151,11 +151,12 @@ class AllReader:
         found = dict(self._news.runs())
         for gone in self._known.keys() - found.keys():
             found[gone] = self._server.services.here().summary(gone)
-        parts = [
-            Part("run", with_driver(self._server, run))
+        changed = [
+            run
             for run in sorted(found.values(), key=lambda run: run.created_at)
             if self._known.get(run.run) != _state(run)
         ]
+        parts = [Part("run", run) for run in with_drivers(self._server.services.here(), changed)]
         newest = sorted(found.values(), key=lambda run: run.created_at)[-RECENT:]
         kept = {run.run for run in newest} | {r.run for r in found.values() if not r.concluded}
         self._known = {run.run: _state(run) for run in found.values() if run.run in kept}

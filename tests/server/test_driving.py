@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
+from rflow.runner.events import RunHeld
+from rflow.runner.service import Service
 from rflow.server.core import Server
 
 from .conftest import Place, wait_for
@@ -87,6 +90,48 @@ def test_runs_that_queue_keep_their_order(place: Place, served: Callable[..., Se
     runs = [place.create(server, "queued", n=str(n)) for n in range(12)]
     assert {place.ended(server, run) for run in runs} == {"success"}
     assert (place.folder / "order").read_text().split() == [str(n) for n in range(12)]
+
+
+def test_a_run_that_queues_says_which_one_it_comes_after(
+    place: Place, served: Callable[..., Server]
+) -> None:
+    place.write("gated.rflow", GATED.replace("node build", "concurrency queue\n  node build"))
+    server = served()
+    first, second, third = (place.create(server, "gated") for _ in range(3))
+    service = server.services.here()
+
+    def held(run: str) -> object:
+        return service.view(run).held.values.get("run")
+
+    wait_for(lambda: (held(second), held(third)) == (first, second) or None)
+    service.cancel(second, by="you")
+    wait_for(lambda: held(third) == first or None)
+    assert service.summary(third).status == "pending"
+    told = [one for one in service.records(third) if isinstance(one.event, RunHeld)]
+    assert len(told) == 2
+
+
+def test_a_run_left_to_a_server_has_somebody_who_goes_on_with_it(
+    place: Place, served: Callable[..., Server]
+) -> None:
+    place.write("gated.rflow", GATED)
+    server = place.open()
+    service = server.services.here()
+    run = place.create(server, "gated")
+    assert service.driver(run) is None
+    server.start()
+    try:
+        wait_for(lambda: service.summary(run).status == "waiting" or None)
+        wait_for(lambda: service.journal.claimed(run) is None or None)
+        assert service.driver(run) == os.getpid()
+        other = Service.open(server.state.root, server.host)
+        assert other.drivers([run]) == {run: os.getpid()}
+        other.close()
+    finally:
+        server.close()
+    again = Service.open(server.state.root, server.host)
+    assert again.driver(run) is None
+    again.close()
 
 
 def test_runs_are_taken_up_after_a_restart(place: Place, served: Callable[..., Server]) -> None:

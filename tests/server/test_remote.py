@@ -273,3 +273,16 @@ def test_tokens_pauses_and_arguments_there_and_here(there: There) -> None:
     assert logged.out == there.here("audit").out
     actions = [line["action"] for line in json.loads(there("audit", "--format", "json").out)]
     assert actions[:3] == ["args.unset", "args.unset", "run.start"]
+
+
+def test_nobody_is_sent_to_go_on_with_what_the_server_goes_on_with(
+    there: There, place: Place
+) -> None:
+    run = place.create(there.api.server, "release")
+    journal = there.api.server.services.here().journal
+    there.waiting(run)
+    wait_for(lambda: journal.claimed(run) is None or None)
+    for done in (there("runs"), there.here("runs"), there("show", run), there.here("show", run)):
+        assert (done.code, done.err) == (0, "")
+    done = there.here("approve", run, "--as", "approve@example.com", "--yes")
+    assert (done.code, done.err) == (0, "")
