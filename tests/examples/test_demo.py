@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -62,8 +63,12 @@ def two_releases_go_live_the_third_is_undone_and_the_second_taken_back(
     seen = [(answer["version"], answer["schema"]) for answer in answers]
 
     assert seen == [("1", 1), ("2", 2), ("2", 3), ("1", 3)]
-    assert '{"text":"release v3: failed"}' in text
+    told = [json.loads(line)["text"] for line in text.splitlines() if line.startswith('{"text"')]
+    assert told == ["release v1: success", "release v2: success", "release v3: failed"]
     before, after = [part.split("\n$ ")[0] for part in text.split("$ rflow stages\n")[1:]]
+    assert "(needs --acknowledge migrate)" in text
+    assert "releases before work with it (acknowledged)" in text
+    assert re.search(r"the record of \w+ is as it was written", text)
     assert "quarantine" not in before
     assert "quarantine of what" in after
     assert (folder / "server/site/current/VERSION").read_text("utf-8") == "1\n"
