@@ -18,6 +18,7 @@ from rflow.server.pages import (
     flows,
     live,
     pipelines,
+    records,
     run_form,
     runs,
     stages,
@@ -32,7 +33,7 @@ from rflow.server.problems import Answer, of_state_error
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-PARTS = (entry, live, pipelines, run_form, flows, stages, runs, approvals, told, admin)
+PARTS = (entry, live, pipelines, run_form, flows, stages, runs, records, approvals, told, admin)
 NOT_PAGES = ("/api/", "/release-flows/", "/hooks/", "/static/")
 TITLES = {404: "There is no such page", 405: "This page takes no such request"}
 

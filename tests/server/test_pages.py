@@ -63,6 +63,8 @@ def test_every_page_has_the_policy_and_no_script_or_style_within(
         f"/runs/{run}?node=second",
         f"/runs/{run}/log",
         f"/runs/{run}/retry",
+        f"/runs/{run}/verify",
+        f"/runs/{run}/diff",
         "/approvals",
         "/sign-in",
     ):
@@ -238,6 +240,38 @@ def test_a_failed_run_says_what_failed_and_is_retried(visit: Visit, place: Place
     visitor.send(f"/runs/{run}/retry")
 
     assert place.ended(server, run) == "success"
+
+
+def test_the_record_of_a_run_is_verified(visit: Visit, place: Place) -> None:
+    run = start(visit, place, "hello", "success")
+    server: Server = visit.server  # type: ignore[attr-defined]
+    visitor = visit("view")
+    head = f"sha256:{server.services.here().journal.head(run)}"
+
+    assert f'href="/runs/{run}/verify"' in visitor.see(f"/runs/{run}")
+    page = visitor.see(f"/runs/{run}/verify")
+    assert "It is as it was written" in page
+    assert f">{head}<" in page
+    assert "the one given" in visitor.see(f"/runs/{run}/verify?head={head}")
+    other = visitor.see(f"/runs/{run}/verify?head=sha256:{'0' * 64}")
+    assert "It is not as it was written" in other
+    assert "is no head" in visitor.see(f"/runs/{run}/verify?head=%3Cb%3E", 422)
+    visitor.see("/runs/nothing/verify", 404)
+
+
+def test_two_runs_are_compared(visit: Visit, place: Place) -> None:
+    first = start(visit, place, "hello", "success")
+    server: Server = visit.server  # type: ignore[attr-defined]
+    visitor = visit("view")
+
+    assert "There is no run of this flow before it" in visitor.see(f"/runs/{first}/diff")
+    second = place.create(server, "hello", who="the <moon>")
+    place.ended(server, second)
+    page = visitor.see(f"/runs/{second}/diff")
+    assert "Both have the very same plan" in page
+    assert "the &lt;moon&gt;" in page
+    assert "the &lt;moon&gt;" in visitor.see(f"/runs/{second}/diff?other={first}")
+    assert "there is no run `nothing`" in visitor.see(f"/runs/{second}/diff?other=nothing", 404)
 
 
 def test_names_are_edited(visit: Visit, place: Place) -> None:
