@@ -152,6 +152,7 @@ class Service(GoingBack):
                 journal=self.journal,
                 fold=lambda: self.fold(run),
                 dispatcher=dispatcher,
+                ahead=dispatcher,
                 clock=WallClock(),
                 filters=self.host.filters(),
                 guard=dispatcher.guard,

@@ -246,3 +246,54 @@ def interrupted(timeout_s: float) -> Iterator[None]:
 def test_a_signal_does_not_make_a_wait_endless(pool: Pool) -> None:
     with interrupted(0.05):
         assert pool.next(0.05) is None
+
+
+def test_nothing_acts_before_it_is_submitted(pool: Pool) -> None:
+    acted = threading.Event()
+    command = command_of("n0", "test.probe", inputs={"do": lambda ctx: acted.set()})
+    pool.expect([command])
+    assert pool.next(0.05) is None
+    assert not acted.is_set()
+    pool.submit(command)
+    assert heard(pool) == Message("n0", 1, Succeeded({}, {}))
+    assert acted.is_set()
+
+
+def test_what_is_forgotten_never_acts_and_its_thread_is_used_again(pool: Pool) -> None:
+    names: list[str] = []
+
+    def act(ctx: Context) -> None:
+        names.append(threading.current_thread().name)
+
+    for _ in range(3):
+        pool.expect([command_of("n0", "test.probe", inputs={"do": act})])
+        pool.forget()
+    submit(pool, 1, act)
+    assert heard(pool) == Message("n1", 1, Succeeded({}, {}))
+    assert names == ["rflow-attempt-1"]
+
+
+def test_another_command_than_the_expected_one(pool: Pool) -> None:
+    acted: list[int] = []
+    pool.expect([command_of("n0", "test.probe", inputs={"do": lambda ctx: acted.append(0)})])
+    submit(pool, 0, lambda ctx: acted.append(1))
+    assert heard(pool) == Message("n0", 1, Succeeded({}, {}))
+    assert acted == [1]
+
+
+def test_a_missing_kind_is_told_only_when_it_is_submitted(pool: Pool) -> None:
+    command = command_of("n0", "test.gone")
+    pool.expect([command])
+    assert pool.next(0.05) is None
+    pool.submit(command)
+    assert isinstance(heard(pool).body, Failed)
+    pool.expect([command_of("n0", "test.gone")])
+    pool.forget()
+    assert pool.next(0.05) is None
+
+
+def test_what_was_expected_when_the_pool_closes_never_acts(pool: Pool) -> None:
+    acted = threading.Event()
+    pool.expect([command_of("n0", "test.probe", inputs={"do": lambda ctx: acted.set()})])
+    pool.close()
+    assert not acted.is_set()
