@@ -25,7 +25,7 @@ import json
 import types
 import typing
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from rflow.compiler.plan import PLAN_VERSION, Place, Plan
@@ -57,6 +57,7 @@ def dumps(plan: Plan) -> bytes:
     return text.encode()
 
 
+@lru_cache(maxsize=1)  # a run begins with the plan that it has just written
 def loads(data: bytes) -> Plan:
     """The plan that was written; PlanError says why it is none."""
     try:
