@@ -252,7 +252,24 @@ def what_an_attempt_left_when_it_failed_is_in_doubt(stage: StageWorld) -> None:
     assert deployed([left])[left.resource].doubt
 
 
+def a_change_in_between_counts_anew(stage: StageWorld) -> None:
+    one, two = stage.runners
+    slow = stage.release(one, "release", [Piece("web", 1, False, 3, True)], False)
+    one.take(slow)
+    stage.settle()
+    assert one.service.summary(slow).status == "failed"
+    quick = stage.release(two, "hotfix", [Piece("web", 2, False, 0, False)], False)
+    two.take(quick)
+    stage.settle()
+    one.service.retry(slow, by=BY)
+    one.take(slow)
+    stage.settle()
+    assert one.service.summary(slow).status == "success"
+    stage.check_ledger()
+
+
 SCENES = [
+    a_change_in_between_counts_anew,
     what_an_attempt_left_when_it_failed_is_in_doubt,
     a_freeze_holds_a_further_attempt,
     an_undo_that_was_cut_off_leaves_doubt,
