@@ -1,4 +1,4 @@
-"""What admins look at: tokens and the audit log."""
+"""What admins look at: tokens, the audit log, what of the state folder could go."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from rflow.runner import gc
 from rflow.runner.problems import StateError
 from rflow.server import actions_flows, audit, tokens
 from rflow.server.pages.forms import Posted
@@ -85,3 +86,11 @@ def show_audit(request: Request, who: Admin, before: int | None = None) -> Respo
         more=found[LISTED - 1].seq if len(found) > LISTED else 0,
         before=before,
     )
+
+
+@router.get("/gc")
+def show_garbage(request: Request, who: Admin) -> Response:
+    """What `rflow gc` would remove, and why the rest stays."""
+    service = of(request).services.here()
+    found = gc.find(service.journal, service.state, gc.Keep(), time.time())
+    return render("gc.html", request, found=found, shown=LISTED)

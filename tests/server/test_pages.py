@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.server import tokens
 from rflow.server.config import Config
 from rflow.server.core import Server
@@ -271,7 +274,22 @@ def test_two_runs_are_compared(visit: Visit, place: Place) -> None:
     assert "Both have the very same plan" in page
     assert "the &lt;moon&gt;" in page
     assert "the &lt;moon&gt;" in visitor.see(f"/runs/{second}/diff?other={first}")
-    assert "there is no run `nothing`" in visitor.see(f"/runs/{second}/diff?other=nothing", 404)
+    assert "there is no run" in visitor.see(f"/runs/{second}/diff?other=nothing", 404)
+
+
+def test_admins_see_what_could_go(visit: Visit, place: Place) -> None:
+    server: Server = visit.server  # type: ignore[attr-defined]
+    store = artifact_store(server.state)
+    digest = store.put_bytes(b"new")
+    old = store.put_bytes(b"old")
+    os.utime(store.path(old), (time.time() - 60 * 86400,) * 2)
+
+    page = visit("admin").see("/gc")
+
+    assert "1 artifact, 3 Bytes" in page
+    assert f'title="{old}"' in page.partition("Stays")[0]
+    assert f'title="{digest}"' in page.partition("Stays")[2]
+    visit("approve").see("/gc", 403)
 
 
 def test_names_are_edited(visit: Visit, place: Place) -> None:
