@@ -17,7 +17,6 @@ import contextlib
 import re
 import traceback
 import types
-from collections.abc import Callable
 from typing import Any
 
 from rflow.compiler.plan import Json
@@ -40,18 +39,8 @@ MESSAGE_MAX = 4000
 _FAULTS = (PluginError, WrongOutputs)
 
 
-def run_attempt(
-    bench: Bench,
-    command: Command,
-    stop: Stop,
-    announce: Announce,
-    may_begin: Callable[[], bool] = lambda: True,
-) -> Outcome | None:
-    """Carry a command out; the outcome. Never raises but for bugs of the runner's own.
-
-    `may_begin` waits until it is known whether the attempt begins. Before that only what no kind,
-    no secret and no file has a part in is made ready; None if it does not begin.
-    """
+def run_attempt(bench: Bench, command: Command, stop: Stop, announce: Announce) -> Outcome:
+    """Carry a command out; the outcome. Never raises but for bugs of the runner's own."""
     tell = bench.tell
     log = Log(
         f"{bench.folder}/logs/{file_name(command.node)}.{command.attempt}.log",
@@ -61,10 +50,8 @@ def run_attempt(
     context: AttemptContext | None = None
     try:
         context = AttemptContext(bench, command, log, stop, announce)
-        return _carry_out(bench, command, context, stop, may_begin)
+        return _carry_out(bench, command, context, stop)
     except BaseException as raised:
-        if not may_begin():
-            return None
         return _told(bench, command, log, stop, raised)
     finally:
         if context is not None:
@@ -73,24 +60,15 @@ def run_attempt(
         stop.close()
 
 
-def _carry_out(
-    bench: Bench,
-    command: Command,
-    context: AttemptContext,
-    stop: Stop,
-    may_begin: Callable[[], bool],
-) -> Outcome:
-    if (command.late or command.late_program) and not may_begin():
-        raise Stopping  # a secret would be read
+def _carry_out(bench: Bench, command: Command, context: AttemptContext, stop: Stop) -> Outcome:
+    if stop.requested():
+        raise Stopping
     try:
         kind = bench.kinds(command.kind)
     except KeyError:
         raise NodeError(f"no plugin provides the kind `{command.kind}`", retry=False) from None
     context.set_variables(variables_of(bench, command))
-    inputs = inputs_of(bench, command)
-    if not may_begin() or stop.requested():
-        raise Stopping
-    node = derive.build(kind, inputs)
+    node = derive.build(kind, inputs_of(bench, command))
     match command.mode:
         case "run":
             result = node.run(context)

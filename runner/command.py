@@ -8,7 +8,6 @@ queue can carry it to another machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
@@ -137,17 +136,6 @@ class Message:
     node: str
     attempt: int
     body: Outcome | Intends
-
-
-class Ahead(Protocol):
-    """Makes ready what is about to be submitted. All calls come from the driving thread."""
-
-    def expect(self, commands: Sequence[Command]) -> None:
-        """These are submitted as soon as they are on disk, or forgotten. Until then nothing of
-        them may act: no code of a kind's `run`, no secret read, nothing written."""
-
-    def forget(self) -> None:
-        """What was expected and not submitted will not be."""
 
 
 class Dispatcher(Protocol):

@@ -4,8 +4,7 @@ Theory of operation. One thread owns the run: it alone folds, decides and writes
 news there is, applies what follows, asks the scheduler what ought to happen and goes on until
 nothing more does; then the whole step is put on disk in one transaction, and only then are
 attempts started, stopped and answered. So an event is on disk before what it announces happens,
-and a chain of nodes costs one transaction a node. While the disk is waited for, whoever carries
-commands out may make ready what is to be submitted next (`command.Ahead`), but not act.
+and a chain of nodes costs one transaction a node.
 
 If the journal refuses the step because a lock is taken, the state is folded anew and the same news
 taken again. If it refuses it because somebody else has written (`Stale`), this driver has lost the
@@ -15,7 +14,6 @@ run and ends without a further act.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from heapq import heappop, heappush
 from typing import Literal, Protocol
 
@@ -23,7 +21,7 @@ from rflow.compiler.expr import EvalError, evaluate
 from rflow.compiler.plan import Json
 from rflow.runner import begin, outcomes
 from rflow.runner import events as ev
-from rflow.runner.command import Ahead, Command, Dispatcher, Message
+from rflow.runner.command import Dispatcher, Message
 from rflow.runner.events import Reason, Record
 from rflow.runner.journal import Fact, Journal, Lock, LockBusy
 from rflow.runner.line import freeze_of, quarantine_of
@@ -63,8 +61,7 @@ class Driver:
 
     `fold` gives the state as the journal has it. `guard` marks the processes of this runner.
     `outdated` says for what a rollback was not prepared: it ends once confirmed, if there is any.
-    `observe` is called with each record, in order, soon after it is on disk. `ahead` makes commands
-    ready while their events are being put on disk; it is the dispatcher itself, where it can.
+    `observe` is called with each record, in order, soon after it is on disk.
     """
 
     def __init__(
@@ -80,12 +77,11 @@ class Driver:
         parallel: int = 4,
         observe: Callable[[Record], None] | None = None,
         outdated: Callable[[], list[str]] = list,
-        ahead: Ahead | None = None,
     ) -> None:
         self.run, self.journal, self.fold = run, journal, fold
         self.dispatcher, self.clock, self.filters = dispatcher, clock, filters
         self.guard, self.parallel = guard, parallel
-        self.observe, self.ahead = observe, ahead
+        self.observe = observe
         self.outdated = outdated
         self.state = fold()
         self.cancel_wanted = 0
@@ -325,34 +321,8 @@ class Driver:
         return found
 
     def _commit(self, step: Step) -> bool:
-        commands = [one for one in step.commands if step.state.node(one.node).open]
+        status = step.state.status
         if step.events or step.facts:
-            self._put_on_disk(step, commands)
-        self._status = step.state.status
-        self._stopping, self._again, self.cancel_wanted = step.stopping, step.again, 0
-        for timer in step.timers:
-            heappush(self._timers, timer)
-        for reply, refused in step.replies:
-            if refused is None:
-                reply.done()
-            else:
-                reply.refuse(refused)
-        for command in commands:
-            self.dispatcher.submit(command)
-        # Last: after a crash an attempt may be taken up, and ended since the run is cancelled.
-        for id in step.stops:
-            self.dispatcher.stop(id)
-        self._untold.extend(step.events)
-        if len(self._untold) > UNTOLD_MAX or self.state.ended:
-            self._tell()
-        return bool(step.events)
-
-    def _put_on_disk(self, step: Step, commands: list[Command]) -> None:
-        status, ahead = step.state.status, self.ahead
-        expects = {}
-        if ahead is not None and commands:
-            expects["meanwhile"] = partial(ahead.expect, commands)
-        try:
             self.journal.transact(
                 self.run,
                 step.state.length - len(step.events),
@@ -362,12 +332,26 @@ class Driver:
                 facts=step.facts,
                 take=step.take,
                 free=step.free,
-                **expects,
             )
-        except BaseException:
-            if ahead is not None:
-                ahead.forget()
-            raise
+        self._status = status
+        self._stopping, self._again, self.cancel_wanted = step.stopping, step.again, 0
+        for timer in step.timers:
+            heappush(self._timers, timer)
+        for reply, refused in step.replies:
+            if refused is None:
+                reply.done()
+            else:
+                reply.refuse(refused)
+        for command in step.commands:
+            if step.state.node(command.node).open:
+                self.dispatcher.submit(command)
+        # Last: after a crash an attempt may be taken up, and ended since the run is cancelled.
+        for id in step.stops:
+            self.dispatcher.stop(id)
+        self._untold.extend(step.events)
+        if len(self._untold) > UNTOLD_MAX or self.state.ended:
+            self._tell()
+        return bool(step.events)
 
     def _tell(self) -> None:
         """Tell the observer. It waits until what was submitted has had time to begin, so that

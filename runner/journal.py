@@ -19,7 +19,7 @@ by one agreement test. It must never know what an event means beyond what `summa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -196,13 +196,11 @@ class Journal(Protocol):
         facts: Sequence[int] = (),
         take: Sequence[tuple[str, str]] = (),
         free: Sequence[tuple[str, str]] = (),
-        meanwhile: Callable[[], None] | None = None,
     ) -> list[Record]:
         """One unit of work, all or nothing. `take` and `free` are (lock, node); freeing comes
         first, freeing a lock that the node does not hold does nothing, taking one that it holds
-        already does nothing. `meanwhile` is called when all was accepted and only the disk is
-        still waited for, which may fail yet. Raises Stale, LockBusy, TwiceDecided, JournalError;
-        KeyError for an unknown run."""
+        already does nothing. Raises Stale, LockBusy, TwiceDecided, JournalError; KeyError for an
+        unknown run."""
 
     def latest(self, run: str, kind: type[Event]) -> Event | None:
         """The run's last event of a kind, without reading the others."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -98,14 +97,6 @@ class LocalDispatcher:
         bench.scratch.clear()
         self._scratch = bench.scratch
         self._pool = Pool(bench)
-
-    def expect(self, commands: Sequence[Command]) -> None:
-        """Make these ready; see `runner.command.Ahead`."""
-        self._pool.expect(commands)
-
-    def forget(self) -> None:
-        """What was expected and not submitted will not be."""
-        self._pool.forget()
 
     def submit(self, command: Command) -> None:
         """Begin; returns at once."""

@@ -13,7 +13,7 @@ import dataclasses
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rflow.plugins.types import Json
 from rflow.runner.chain import START, Stored, link
@@ -139,7 +139,6 @@ class MemoryJournal:
         facts: Sequence[int] = (),
         take: Sequence[tuple[str, str]] = (),
         free: Sequence[tuple[str, str]] = (),
-        meanwhile: Callable[[], None] | None = None,
     ) -> list[Record]:
         records = records_of(expected, events, at)
         with self._write() as tables:
@@ -162,8 +161,6 @@ class MemoryJournal:
             tables.locks = locks
             tables.facts = [f for f in tables.facts if f.run != run or f.id not in facts]
             summarise(tables, run, events, at, status)
-            if meanwhile is not None:
-                meanwhile()
         return records
 
     def post(self, run: str, kind: FactKind, body: dict[str, Json], at: float) -> Fact:

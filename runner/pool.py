@@ -5,11 +5,6 @@ thread of its own for as long as it goes on, and threads are used again. Nothing
 driving thread sleeps in `next` until a message comes or the nearest deadline of an attempt.
 How many attempts go on at once is the scheduler's to say.
 
-A command comes twice: `expect`, while the disk is still being waited for, hands it to its thread,
-which makes ready what needs nothing of the world; `submit`, when its event is on disk, opens the
-gate at which that thread waits before it acts. Where the event was refused, `forget` sends the
-thread on: nothing has happened. So the journal comes first and the time it takes is used.
-
 A kind that neither ends nor listens when it is stopped cannot be ended by force. After a while its
 attempt is given up: it fails, is not tried again (two attempts of a node never go on at once), and
 whatever it says later is not heard.
@@ -20,7 +15,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
@@ -44,37 +38,16 @@ REST_S = 0.005
 
 
 class _Job:
-    """An attempt that is going on, or is made ready."""
+    """An attempt that is going on."""
 
-    __slots__ = ("_gate", "_shut", "command", "dropped", "given_up", "stop", "thread")
+    __slots__ = ("command", "given_up", "stop", "thread")
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.given_up = False
         self.thread: threading.Thread | None = None
-        self.stop = Stop()
-        self.dropped = False
-        self._shut = True
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def open(self) -> None:
-        """It is on disk that it begins; its time runs from now on."""
-        if self.command.timeout_s is not None:
-            self.stop.deadline = time.monotonic() + self.command.timeout_s
-        self._gate.release()
-
-    def drop(self) -> None:
-        """It does not begin."""
-        self.dropped = True
-        self._gate.release()
-
-    def may_begin(self) -> bool:
-        """Waits, in the attempt's thread, until that is known."""
-        if self._shut:
-            self._gate.acquire()
-            self._shut = False
-        return not self.dropped
+        limit = command.timeout_s
+        self.stop = Stop(None if limit is None else time.monotonic() + limit)
 
 
 class _Reply:
@@ -112,7 +85,6 @@ class Pool:
         self._stuck_s = stuck_s
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._said: Mailbox[_Said] = Mailbox()
-        self._expected: dict[str, _Job] = {}
         self._going: dict[str, _Job] = {}
         self._stuck: set[_Job] = set()
         self._threads: list[threading.Thread] = []
@@ -121,36 +93,10 @@ class Pool:
         self._count = 0
         self._ready: list[Message] = []
 
-    def expect(self, commands: Sequence[Command]) -> None:
-        """Make these ready; see `runner.command.Ahead`."""
-        for command in commands:
-            if command.node not in self._expected:
-                self._expected[command.node] = self._hand_over(command)
-
-    def forget(self) -> None:
-        """What was expected and not submitted will not be."""
-        while self._expected:
-            self._drop(self._expected.popitem()[1])
-
     def submit(self, command: Command) -> None:
         """Begin; returns at once."""
-        job = self._expected.pop(command.node, None)
-        if job is None or job.command is not command:
-            if job is not None:
-                self._drop(job)
-            job = self._hand_over(command)
-        self._going[command.node] = job
-        job.open()
-        if job.stop.deadline is not None:
-            self._watch(job, job.stop.deadline)
-
-    def _drop(self, job: _Job) -> None:
-        self._idle += 1
-        job.drop()
-
-    def _hand_over(self, command: Command) -> _Job:
-        """Give it to a thread, which waits for its gate before it acts."""
         job = _Job(command)
+        self._going[command.node] = job
         if self._idle:
             self._idle -= 1
         else:
@@ -159,8 +105,9 @@ class Pool:
             thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+        if job.stop.deadline is not None:
+            self._watch(job, job.stop.deadline)
         self._jobs.put(job)
-        return job
 
     def stop(self, node: str) -> None:
         """End the node's attempt; its outcome still comes."""
@@ -190,7 +137,6 @@ class Pool:
 
     def close(self) -> None:
         """End everything that still goes on, and wait for it. What it says is not heard."""
-        self.forget()
         for job in list(self._going.values()):
             self._stop(job, "lost")
         while self._going:
@@ -258,10 +204,8 @@ class Pool:
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
             job.thread = threading.current_thread()
-            announce = partial(self._announce, job)
-            outcome = run_attempt(self._bench, job.command, job.stop, announce, job.may_begin)
-            if outcome is not None:
-                self._said.put(_Said(job, outcome))
+            outcome = run_attempt(self._bench, job.command, job.stop, partial(self._announce, job))
+            self._said.put(_Said(job, outcome))
 
     def _next_job(self) -> _Job | None:
         """What to do next; None to end. Where there is nothing yet, there is time to tidy."""

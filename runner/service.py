@@ -152,7 +152,6 @@ class Service(GoingBack):
                 journal=self.journal,
                 fold=lambda: self.fold(run),
                 dispatcher=dispatcher,
-                ahead=dispatcher,
                 clock=WallClock(),
                 filters=self.host.filters(),
                 guard=dispatcher.guard,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rflow.plugins.types import Json
 from rflow.runner import sqlite_record
@@ -116,7 +116,6 @@ class SqliteJournal(SqliteReading):
         facts: Sequence[int] = (),
         take: Sequence[tuple[str, str]] = (),
         free: Sequence[tuple[str, str]] = (),
-        meanwhile: Callable[[], None] | None = None,
     ) -> list[Record]:
         records, rows = self._rows(run, expected, events, at)
         columns = summary_changes(events, at, status)
@@ -143,8 +142,6 @@ class SqliteJournal(SqliteReading):
                 )
             for lock, node in take:
                 _take(db, lock, run, node, at)
-            if meanwhile is not None:
-                meanwhile()
         if head is not None and not self._admitting:
             self._last = (run, expected + len(rows), head)
         return records
