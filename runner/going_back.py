@@ -156,7 +156,7 @@ class GoingBack(Releasing):
             raise StateError(
                 refusals.STAGE_BUSY,
                 f"run {going[0].run} is going on on {found.stage}",
-                "wait for it, or add --cancel-running",
+                "wait for it, or cancel it first (`--cancel-running`)",
             )
         prepared = self._prepared(found, by, reason, only, going)
         for other in going:

@@ -188,6 +188,9 @@ class Calls:
             error = became.error
             answer = of_state_error(error) if error is not None else Answer(409, became.why)
             answer.body.update(accepted if answer.status == 422 else {}, delivery=id)
+            for told in answer.body.get("errors", ()):
+                if "`--" in told["help"]:  # of the command line; here `accepted` says it
+                    del told["help"]
             raise answer
         summary = self.server.services.here().summary(became.run)
         body = {

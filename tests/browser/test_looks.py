@@ -54,6 +54,12 @@ flow gated for shop.staging {
 """
 
 
+BROKEN_IDS = """
+[...document.querySelectorAll("main .id, main td > a > code")].some(
+  (id) => id.getClientRects().length > 1)
+"""
+
+
 def git(folder: Path, *words: str) -> None:
     name = ("-c", "user.name=<b>dev</b>", "-c", "user.email=dev@example.com")
     subprocess.run(["git", "-C", str(folder), *name, *words], check=True, capture_output=True)
@@ -143,6 +149,8 @@ def test_pages_fit_and_are_for_everybody(
         expect(page.locator("main")).to_be_visible()
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{path}: wider than the page")
+        if page.evaluate(BROKEN_IDS):
+            found.append(f"{path}: an id is broken into lines")
         for one in axe.run(page).response["violations"]:
             nodes = "; ".join(" ".join(node["target"]) for node in one["nodes"][:4])
             found.append(f"{path}: {one['id']}: {one['help']}: {nodes}")

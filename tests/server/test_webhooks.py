@@ -159,6 +159,7 @@ def test_what_is_not_accepted_is_refused_with_what_is(
     assert told in json.dumps(body, ensure_ascii=False)
     assert {"name": "replicas", "type": "int", "required": False} in body["accepted"]["arguments"]
     assert "main.pullRequestId" in body["accepted"]["triggers"]
+    assert "`--" not in answer.text
     assert called.server.services.here().runs() == []
 
 
