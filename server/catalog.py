@@ -8,6 +8,7 @@ known by their path from the root, so that the root may move from one commit to 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -132,6 +133,8 @@ class Catalog:
         if known is not None and same and known.seen == _seen(known.compiled.read):
             return False
         compiled = self._compile(file)
+        shown = compiled.text.replace(f"{self.root}/", "")
+        compiled = dataclasses.replace(compiled, text=shown)
         fresh = _File(compiled, _seen(compiled.read))
         if compiled.ok:
             fresh.good, fresh.revision = compiled, self.revision

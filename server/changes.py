@@ -7,6 +7,7 @@ before.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from rflow.compiler.safety import FlowChanges, compare_flows
 from rflow.plugins.types import Specs
 from rflow.server.catalog import Catalog, Refused, Served
 from rflow.server.store import Store
+
+log = logging.getLogger("rflow.server")
 
 _Row = tuple[str, str, str, str, str]
 """Outcome, flow, file, notes as JSON, text."""
@@ -98,6 +101,17 @@ class Changes:
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
                     [(at, revision, *row) for row in rows],
                 )
+        commit = f" in {revision[:12]}" if revision else ""
+        for outcome, flow, file, _, text in rows:
+            match outcome:
+                case "refused":
+                    log.warning("%s is refused%s, what it held stays:\n%s", file, commit, text)
+                case "gone":
+                    log.info("the flow %s is gone%s", flow, commit)
+                case "held":
+                    log.info("the flow %s was brought back, %s", flow, text)
+                case _:
+                    log.info("the flow %s of %s is current%s", flow, file, commit)
 
 
 def _flow_rows(

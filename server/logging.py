@@ -82,7 +82,8 @@ class Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-        about = [f"{name}={value}" for name in FIELDS if (value := getattr(record, name, None))]
+        names = ("seconds", "client") if record.name == access.name else FIELDS
+        about = [f"{name}={value}" for name in names if (value := getattr(record, name, None))]
         line = " ".join([at, record.levelname.lower(), record.getMessage(), *about])
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
@@ -99,7 +100,7 @@ def install(
     before = [(one.level, one.propagate) for one in loggers]
     for one in loggers:
         one.addHandler(handler)
-        one.setLevel(level)
+        one.setLevel(level if one.name == "rflow" else logging.WARNING)
         one.propagate = False
 
     def undo() -> None:
@@ -138,7 +139,7 @@ class Access:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", None) or "other"
         self._counted(method, route, status, seconds)
-        if route in _QUIET and status < 400:
+        if (route in _QUIET or scope["path"].startswith("/static/")) and status < 400:
             return
         client = scope.get("client")
         shown = path_shown(scope["path"])

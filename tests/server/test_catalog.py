@@ -37,6 +37,7 @@ def test_a_broken_change_is_refused_and_the_old_flow_stays(place: Place) -> None
     (refused,) = catalog.refused()
     assert refused.kept == ("a",)
     assert "nothing" in refused.text
+    assert "--> a.rflow:2:18" in refused.text
     assert refused.told[0].where == "a.rflow:2:18"
     assert catalog.flows()[0].plan is plan
     touch(place, "a.rflow", GOOD.replace("true", "false"))

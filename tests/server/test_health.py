@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rflow.server import logging as server_logging
 from rflow.server.core import Server
+from rflow.server.watching import Watching
 
 from .api import GATED, HELLO, Api
 from .conftest import Place, wait_for
@@ -196,6 +197,7 @@ def test_the_access_log_holds_no_secret(
     asked(api, "/api/v1/runs?limit=1")
     asked(api, "/a%0d%0ab%00%ff")
     asked(api, "/healthz")
+    asked(api, "/static/rflow.css", None)
     found = [line for line in lines() if line["logger"] == "rflow.access"]
     shown = json.dumps(found)
     assert [str(line["path"]) for line in found][:4] == [
@@ -207,6 +209,7 @@ def test_the_access_log_holds_no_secret(
     assert secret not in shown
     assert "limit" not in shown
     assert "healthz" not in shown
+    assert "static" not in shown
     assert {"method": "GET", "status": 200, "client": "127.0.0.1"}.items() <= found[3].items()
 
 
@@ -239,8 +242,33 @@ def test_the_form_for_people() -> None:
     stream = io.StringIO()
     undo = server_logging.install("text", stream=stream)
     logging.getLogger("rflow.server").info("AttemptStarted", extra={"run": "7k2m", "node": "web"})
+    asked = {"method": "GET", "path": "/", "status": 200, "seconds": 0.01, "client": "::1"}
+    server_logging.access.info("GET / 200", extra=asked)
     undo()
-    assert stream.getvalue().rstrip().endswith("info AttemptStarted run=7k2m node=web")
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith("info AttemptStarted run=7k2m node=web")
+    assert second.endswith("info GET / 200 seconds=0.01 client=::1")
+
+
+def test_the_log_says_what_became_of_changed_flows(
+    lines: Callable[[], list[dict[str, object]]], place: Place
+) -> None:
+    place.write("a.rflow", 'flow a { node x: sh { script = "true"  pure } }')
+    server = place.open()
+    try:
+        (watching,) = (one for one in server.workers if isinstance(one, Watching))
+        place.write("a.rflow", "flow a { node x: nothing { } }")
+        watching.look()
+        place.write("a.rflow", 'flow b { node x: sh { script = "true"  pure } }')
+        watching.look()
+    finally:
+        server.close()
+    refused, became, gone = ((str(line["level"]), str(line["message"])) for line in lines())
+    assert refused[0] == "warning"
+    assert "a.rflow is refused, what it held stays:" in refused[1]
+    assert "RF" in refused[1]
+    assert became == ("info", "the flow b of a.rflow is current")
+    assert gone == ("info", "the flow a is gone")
 
 
 def test_what_is_no_text_is_replaced() -> None:
