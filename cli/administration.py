@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rflow.cli.cells import clean
 from rflow.cli.client import Client, path_of
+from rflow.cli.command import note
 from rflow.cli.decoding import decoded
 from rflow.cli.failure import Failure
 from rflow.cli.target import on_server, person
 from rflow.compiler.plan import Json, Plan
+from rflow.dsl.diagnostics import closest
 from rflow.runner.line import PAUSE, pause_of
 from rflow.runner.saved import forget_arg, save_arg, shown_args
 from rflow.runner.secrets import Key
@@ -136,12 +139,21 @@ class Here:
         with audit.change(self._store, self._who, "flow.pause", flow, {"reason": reason}):
             body: dict[str, Json] = {"by": self._who.name, "reason": reason, "at": time.time()}
             self._service.journal.put_note(PAUSE, flow, body)
+        if flow not in (known := self._flows()):
+            near = closest(flow, sorted(known))
+            meant = f"; did you mean `{near}`?" if near else ""
+            note(f"no run and no delivery of a flow `{clean(flow)}` is known here{meant}")
 
     def unpause(self, flow: str) -> None:
         with audit.change(self._store, self._who, "flow.unpause", flow):
             if pause_of(self._service.journal, flow) is None:
                 raise Failure(f"the flow `{flow}` is not paused")
             self._service.journal.delete_note(PAUSE, flow)
+
+    def _flows(self) -> set[str]:
+        """The flows that the state knows something of; which are served is not in it."""
+        told = self._store.read("SELECT DISTINCT flow FROM verdicts")
+        return {row["flow"] for row in told} | {run.flow for run in self._service.runs(limit=1000)}
 
     def args(self, flow: str) -> dict[str, Json]:
         return shown_args(self._service.journal, self._known())

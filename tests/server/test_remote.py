@@ -262,6 +262,10 @@ def test_tokens_pauses_and_arguments_there_and_here(there: There) -> None:
     assert there("pause", "hello", "--reason", "later").code == 0
     assert there.here("unpause", "hello").code == 0
     assert there("unpause", "hello").code == 2
+    started = there("run", "hello", "--arg", "who=you", "--yes")
+    assert started.code == 0
+    assert there.here("pause", "hello").err == "  end it: rflow unpause hello\n"
+    assert "did you mean `hello`?" in there.here("pause", "helo").err
     assert there("args", "set", "hello", "who=everybody").code == 0
     file = str(there.api.server.catalog.root / "flows.rflow")
     assert there.here("args", "list", file, "--flow", "hello").out == "who = everybody\n"
