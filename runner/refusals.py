@@ -58,8 +58,8 @@ BAD_TRIGGER = Problem(
     "RF938",
     "a trigger has no such value, or lacks one",
     "`--trigger NAME.FIELD=VALUE` gives what a trigger puts out. A git trigger that did not fire "
-    "takes the head of its first literal branch; where that cannot be found out, and the flow reads "
-    "it, it must be given.",
+    "takes the head of its first literal branch; where that cannot be found out, and the flow "
+    "reads it, it must be given.",
 )
 NO_SECRET = Problem(
     "RF939",
