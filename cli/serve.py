@@ -74,14 +74,18 @@ def serve(
     from rflow.cli.serving import compile_file, restore
     from rflow.cli.target import compile_again
     from rflow.runner.state_dir import locate
-    from rflow.server.config import NAME, Config, read_config
+    from rflow.server.config import NAME, Config, public_address, read_config
     from rflow.server.core import Server
 
     follow = _followed(place, branch, folder)
     root = Path.cwd() if follow else Path(place).resolve()
     file = Path(config) if config is not None else root / NAME
     settings = read_config(file) if config is not None or file.exists() else Config()
-    changed = {"listen": listen, "port": port, "public_url": public_url}
+    try:
+        address = None if public_url is None else public_address(public_url)
+    except ValueError as error:
+        raise Failure(str(error).replace("`public_url`", "`--public-url`")) from None
+    changed = {"listen": listen, "port": port, "public_url": address}
     given = {name: value for name, value in changed.items() if value is not None}
     settings = dataclasses.replace(settings, **given)  # type: ignore[arg-type]
     where = locate(root / "flow.rflow", given=Path(state) if state is not None else None)
@@ -109,7 +113,8 @@ def _followed(place: str, branch: str | None, folder: str | None) -> Followed | 
         return Followed(place, branch or "", folder or "")
     if not there:
         raise Failure(
-            f"there is no folder `{place}`", help="name the folder of your flows, or a git URL"
+            f"`{place}` is no folder" if Path(place).exists() else f"there is no folder `{place}`",
+            help="name the folder of your flows, or a git URL",
         )
     if branch is not None:
         return Followed(str(Path(place).resolve()), branch, folder or "")

@@ -12,15 +12,11 @@ from rflow.cli.flows import Flows, check_file
 from rflow.compiler.plan import Plan
 from rflow.dsl.diagnostics import Diagnostic
 from rflow.dsl.render import render_text
-from rflow.runner.problems import Problem, StateError
+from rflow.runner.problems import StateError
 from rflow.server.compiling import Compiled, Told
+from rflow.server.refusals import NOT_RESTORED
 
 WIDTH = 100
-NOT_RESTORED = Problem(
-    "RF963",
-    "the files of a flow cannot be put back",
-    "A rollback can make the flow of its target the current one; then its files are written.",
-)
 
 
 def compile_file(path: Path) -> Compiled:

@@ -37,12 +37,18 @@ def serve(server: Server, log_form: Form = "text") -> int:
     server.config = config = dataclasses.replace(config, port=port)
     flows = server.catalog.flows()
     say(f"rflow serves {len(flows)} flow{'' if len(flows) == 1 else 's'} at {config.url}")
+    if not flows and server.following is None:
+        note(f"  no file `*.rflow` lies under {server.catalog.root} that can be served; one that")
+        note("  is put there is, at once")
     note(f"  state: {server.state.root}")
     if not any_stands(server.store):
         code = sign_in_code(server.store, person(None))
         note("  no token was made yet; sign in as admin, once, within 15 minutes:")
         note(f"  {config.url}/sign-in?code={code}")
     undo = install(log_form)
+    for one in config.repositories:  # one that has no value is better told of now than at a push
+        server.repositories.secret(one.webhook_secret)
+        server.repositories.secret(one.token)
     try:
         with listening:
             Loop(server).run([listening])

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rflow.compiler.plan import Plan
 from rflow.server.compiling import Compile, Compiled, Told
+from rflow.server.refusals import SERVED_TWICE
 
 SUFFIX = ".rflow"
 DEPTH_MAX = 8
@@ -169,7 +170,7 @@ class Catalog:
 
 def _twice(path: Path, first: Served, name: str) -> Refused:
     message = f"the flow `{name}` of `{path.name}` is not served: `{first.file.name}` has one"
-    told = Told("RF962", "error", message, str(path), "rename one of the two")
+    told = Told(SERVED_TWICE.id, "error", message, str(path), "rename one of the two")
     return Refused(path, f"error: {message}\n", (told,))
 
 

@@ -13,15 +13,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
-from rflow.runner.problems import Problem, StateError
+from rflow.runner.problems import StateError
+from rflow.server.refusals import BAD_CONFIG
 
 NAME = "rflow-server.toml"
-BAD_CONFIG = Problem(
-    "RF960",
-    "the server's settings cannot be used",
-    "`rflow-server.toml` says where the server listens and which git hosts it talks to.",
-)
 
 HostKind = Literal["github", "gitlab", "gitea", "bitbucket", "plain"]
 HOSTS: tuple[str, ...] = get_args(HostKind)
@@ -91,7 +88,7 @@ def read_config(path: Path) -> Config:
 
 def _bad(message: str) -> StateError:
     return StateError(
-        BAD_CONFIG, message, "the reference of `rflow serve` lists what can stand there"
+        BAD_CONFIG, message, "the reference, `docs/reference/server.md`, lists what can stand there"
     )
 
 
@@ -111,11 +108,27 @@ def parse_config(given: Mapping[str, Any]) -> Config:
     return Config(
         _text(given, "listen", "127.0.0.1", ""),
         port,
-        _text(given, "public_url", "", "").rstrip("/"),
+        public_address(_text(given, "public_url", "", "")),
         tuple(_texts(given, "trusted_proxies")),
         tuple(_repository(table, number) for number, table in enumerate(repositories, 1)),
         anonymous,
     )
+
+
+def public_address(text: str) -> str:
+    """The address by which people reach the server, without a `/` at its end. ValueError if it
+    is none."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if text and (not good or parts.path not in ("", "/") or parts.query or parts.fragment):
+        raise ValueError(
+            f"`public_url` is {text!r}; write an address without a path, "
+            "such as `https://rflow.example.com`"
+        )
+    return text.rstrip("/")
 
 
 def _repository(table: Any, number: int) -> Repository:

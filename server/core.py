@@ -6,12 +6,14 @@ they begin after the store is open and end before it is closed.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from rflow.plugins.host import Host
 from rflow.runner.children import CompileAgain
+from rflow.runner.problems import StateError
 from rflow.runner.state_dir import StateDir
 from rflow.server.catalog import Catalog
 from rflow.server.changes import Changes
@@ -72,6 +74,7 @@ class Server:
         """The server of a folder of flows, or of a branch of a repository (`follow`); then `root`
         is not read. StateError if its state, or the repository, cannot be used."""
         folder = StateDir(state)
+        fresh = not folder.root.exists()
         folder.make()
         services = Services(state, host, compile_again)
         services.here()
@@ -86,14 +89,21 @@ class Server:
             workers.append(Watching(catalog, changes))
         else:
             key = repository_key(follow.url, folder.root.parent)
-            following = Following(
-                follow,
-                state=folder,
-                store=store,
-                changes=changes,
-                compile=compile,
-                access=repositories.access(key, follow.url),
-            )
+            try:
+                following = Following(
+                    follow,
+                    state=folder,
+                    store=store,
+                    changes=changes,
+                    compile=compile,
+                    access=repositories.access(key, follow.url),
+                )
+            except StateError:
+                services.leave()
+                store.close()
+                if fresh:  # a mistake in the address leaves nothing behind
+                    shutil.rmtree(folder.root, ignore_errors=True)
+                raise
             catalog = following.catalog
             workers.append(following)
         return cls(

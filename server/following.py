@@ -19,21 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rflow.compiler import codec
-from rflow.runner.problems import Problem, StateError
+from rflow.runner.problems import StateError
 from rflow.runner.service import Service
 from rflow.runner.state_dir import StateDir
 from rflow.server.catalog import SUFFIX, Catalog, Served
 from rflow.server.changes import Changes
 from rflow.server.compiling import Compile
 from rflow.server.mirror import GitError, Mirror, heads, masked
+from rflow.server.refusals import NOT_FOLLOWED
 from rflow.server.store import Store
 
 POLL_S = 30.0
-NOT_FOLLOWED = Problem(
-    "RF964",
-    "a repository cannot be followed",
-    "`rflow serve URL` serves the flows in the newest commit of a branch.",
-)
 
 log = logging.getLogger("rflow.server")
 

@@ -7,6 +7,31 @@ from __future__ import annotations
 
 from rflow.runner.problems import Problem
 
+BAD_CONFIG = Problem(
+    "RF960",
+    "the server's settings cannot be used",
+    "`rflow-server.toml` says where the server listens and which git hosts it talks to.",
+)
+BAD_STORE = Problem(
+    "RF961",
+    "the server's own file cannot be used",
+    "`server.db` in the state folder holds deliveries, tokens and subscriptions.",
+)
+SERVED_TWICE = Problem(
+    "RF962",
+    "two files hold a flow of one name",
+    "A server serves each flow by its name; the file that comes first by its path is served.",
+)
+NOT_RESTORED = Problem(
+    "RF963",
+    "the files of a flow cannot be put back",
+    "A rollback can make the flow of its target the current one; then its files are written.",
+)
+NOT_FOLLOWED = Problem(
+    "RF964",
+    "a repository cannot be followed",
+    "`rflow serve URL` serves the flows in the newest commit of a branch.",
+)
 NO_TOKEN = Problem(
     "RF970",
     "there is no such token",
@@ -93,6 +118,11 @@ BAD_SUBSCRIPTION = Problem(
 )
 
 REFUSALS: tuple[Problem, ...] = (
+    BAD_CONFIG,
+    BAD_STORE,
+    SERVED_TWICE,
+    NOT_RESTORED,
+    NOT_FOLLOWED,
     NO_TOKEN,
     BAD_TOKEN,
     UNKNOWN_CALLER,

@@ -14,16 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rflow.runner.problems import Problem, StateError
+from rflow.runner.problems import StateError
+from rflow.server.refusals import BAD_STORE
 from rflow.server.schema import TABLES, VERSION
 
 APPLICATION_ID = 0x72665356
 BUSY_TIMEOUT_S = 10.0
-BAD_STORE = Problem(
-    "RF961",
-    "the server's own file cannot be used",
-    "`server.db` in the state folder holds deliveries, tokens and subscriptions.",
-)
 
 
 class Store:

@@ -35,6 +35,16 @@ def test_every_code() -> None:
     assert missing(list(all_codes()), text_of("reference/codes.md")) == []
 
 
+def test_every_code_that_is_said_can_be_explained() -> None:
+    said = {
+        code
+        for folder in ("cli", "compiler", "dsl", "plugins", "runner", "server")
+        for file in (ROOT / folder).rglob("*.py")
+        for code in re.findall(r'"(RF\d{3})"', file.read_text())
+    }
+    assert sorted(said - {*all_codes()}) == []
+
+
 def test_every_kind_filter_policy_and_source() -> None:
     found = specs()[0]
     own = [
