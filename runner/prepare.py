@@ -205,7 +205,7 @@ class Preparation:
         if values.get("sha") is not None or fired == trigger.name:
             return
         ask = f"give `--trigger {trigger.name}.branch=…` or `--trigger {trigger.name}.sha=…`"
-        wanted = wanted or trigger.name in self._read_triggers()
+        wanted = wanted or trigger.name in triggers_read(self.plan)
         if values["branch"] is None:
             message = f"the trigger `{trigger.name}` did not fire and lists no literal branch"
             if wanted:
@@ -219,17 +219,6 @@ class Preparation:
             self._wrong(refusals.BAD_TRIGGER, message + head[1:], ask)
         else:
             values["sha"] = head
-
-    def _read_triggers(self) -> set[str]:
-        """The triggers whose values the plan reads; the first git trigger stands for `trigger`."""
-        plan = self.plan
-        exprs = [*plan.values.values(), *(output.value for output in plan.outputs)]
-        exprs += [loop.over for loop in plan.loops]
-        gets = [get for expr in exprs for get in references(expr)]
-        gets += [get for node in plan.nodes for get in reads(plan, node)]
-        found = {str(get.path[0]) for get in gets if get.root == "trigger"}
-        first = next((t.name for t in plan.triggers if t.kind == "git"), "")
-        return {*found, first} if "trigger" in found else found
 
     # -- overrides, loops, secrets, kinds ------------------------------------------------------
 
@@ -383,6 +372,17 @@ def prepare(
 
 def _typed(value: Json, type: str, text: bool) -> Json:
     return _as(value, parse_type(type), text)
+
+
+def triggers_read(plan: Plan) -> set[str]:
+    """The triggers whose values the plan reads; the first git trigger stands for `trigger`."""
+    exprs = [*plan.values.values(), *(output.value for output in plan.outputs)]
+    exprs += [loop.over for loop in plan.loops]
+    gets = [get for expr in exprs for get in references(expr)]
+    gets += [get for node in plan.nodes for get in reads(plan, node)]
+    found = {str(get.path[0]) for get in gets if get.root == "trigger"}
+    first = next((t.name for t in plan.triggers if t.kind == "git"), "")
+    return {*found, first} if "trigger" in found else found
 
 
 def _read(value: Json, output: OutputSpec) -> Json:

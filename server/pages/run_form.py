@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,8 @@ from rflow.compiler.plan import Plan, Trigger
 from rflow.compiler.waves import coverage, sections, waves
 from rflow.plugins.notation import show_type
 from rflow.plugins.types import Json
-from rflow.runner.prepare import CreationScope
+from rflow.runner.line import freeze_of
+from rflow.runner.prepare import CreationScope, triggers_read
 from rflow.runner.problems import StateError
 from rflow.runner.refusals import Refused
 from rflow.runner.saved import shown_args
@@ -118,11 +120,17 @@ def _page(
         name=form.text("name"),
         description=form.text("description"),
         errors=errors,
+        freeze=_freeze(server, served.plan),
         problems=others,
         steps=_steps(served.plan),
         gates=[gate_of(served.plan, node) for node in served.plan.nodes if node.approval],
         coverage=coverage(served.plan).lines(),
     )
+
+
+def _freeze(server: Server, plan: Plan) -> dict[str, Json] | None:
+    stage = f"{plan.stage.pipeline}.{plan.stage.name}" if plan.stage else None
+    return freeze_of(server.services.here().journal, stage, time.time())
 
 
 def _digest(served: Served) -> str:
@@ -169,12 +177,14 @@ def _otherwise(plan: Plan, name: str, saved: dict[str, Json]) -> str:
 def _trigger_fields(
     server: Server, chooser: Chooser, served: Served, form: Form
 ) -> list[tuple[Trigger, list[Field], Choices]]:
-    """The fields of each trigger that says something of a run, with what there is to choose."""
+    """The fields of each trigger that says something of a run, with what there is to choose. A
+    commit is always asked for; what a webhook or a clock would say only where the flow reads it."""
     specs = server.host.specs().triggers
+    read = triggers_read(served.plan)
     found = []
     for trigger in served.plan.triggers:
         spec = specs.get(trigger.kind)
-        if spec is None or not spec.outputs:
+        if spec is None or not spec.outputs or (trigger.kind != "git" and trigger.name not in read):
             continue
         choices = Choices()
         if trigger.kind == "git":

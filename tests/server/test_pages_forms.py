@@ -249,6 +249,33 @@ def test_branches_and_commits_are_offered(site: Site) -> None:
     assert triggers["main"]["sha"] == sha
 
 
+def test_a_form_asks_only_what_the_flow_reads_of_webhooks_and_clocks(site: Site) -> None:
+    site.place.write(
+        "told.rflow",
+        """
+flow told {
+  trigger hook: webhook {}
+  trigger nightly: cron { schedule = "0 2 * * *" }
+  node show: sh { script = "echo $<refs.nightly.time | default('-')>"  pure }
+}
+""",
+    )
+    wait_for(lambda: site.server.catalog.flow("told"))
+
+    page = site("run").see("/flows/told/run")
+    assert "trigger.nightly.time" in page
+    assert "trigger.hook" not in page
+
+
+def test_a_form_says_that_the_stage_is_frozen(site: Site) -> None:
+    assert "is frozen" not in site("run").see("/flows/release/run")
+    service = site.server.services.here()
+    service.freeze("shop.production", until=4e9, by="lead@example.com", reason="holidays")
+    page = site("run").see("/flows/release/run")
+    assert "<b>The stage is frozen</b> by lead@example.com" in page
+    assert "holidays" in page
+
+
 def test_pull_requests_are_offered_and_taken_at_their_newest_commit(site: Site) -> None:
     repo = site.place.folder / "repo"
     repo.mkdir()
