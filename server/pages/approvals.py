@@ -14,9 +14,11 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/approvals")
-def approvals(request: Request, who: View) -> Response:
-    """All gates that wait, those whose time ends first before the others."""
+def approvals(request: Request, who: View, decided: str = "") -> Response:
+    """All gates that wait, those whose time ends first before the others; `decided` is the run
+    whose gate was decided on right now."""
     service = of(request).services.here()
     waiting = request.app.state.kept.of(service, "inbox", lambda: inbox(service))
     gates = [Gate(asked, may_not(service, asked, who.name) or "") for asked in waiting]
-    return render("approvals.html", request, gates=gates)
+    run = service.journal.summary(decided) if decided else None
+    return render("approvals.html", request, gates=gates, decided=run)

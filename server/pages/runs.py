@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -131,7 +132,10 @@ def decide(request: Request, who: Approve, run: str, form: Posted) -> Response:
         comment=form.text("reason").strip(),
         round=int(round) if round.isdecimal() else None,
     )
-    return changed(request, "/approvals" if form.text("from") == "approvals" else f"/runs/{run}")
+    inbox = form.text("from") == "approvals"
+    return changed(
+        request, f"/approvals?decided={quote(run, safe='')}" if inbox else f"/runs/{run}"
+    )
 
 
 @router.post("/runs/{run}/answer")

@@ -218,6 +218,8 @@ def test_an_approval_in_the_run_and_in_the_inbox(visit: Visit, place: Place) -> 
     assert place.ended(server, run) == "success"
     assert "looks fine" in visitor.see(f"/runs/{run}")
     assert "Nothing waits for an approval" in visitor.see("/approvals")
+    assert "What you decided of" in visitor.see(f"/approvals?decided={run}")
+    assert "What you decided of" not in visitor.see("/approvals?decided=nothing")
 
 
 def test_a_decision_on_what_was_asked_again_since_is_refused(visit: Visit, place: Place) -> None:
