@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from rflow.compiler.plan import Json
-from rflow.runner import refusals
+from rflow.runner import gc, refusals
 from rflow.runner.line import PAUSE, pause_of
 from rflow.runner.problems import StateError
 from rflow.runner.saved import forget_arg, save_arg
@@ -71,3 +71,14 @@ def rotate_token(server: Server, who: Principal, id: str) -> Made:
     """Give a token another secret."""
     with audit.change(server.store, who, "token.rotate", id):
         return tokens.rotate(server.store, id)
+
+
+def collect(server: Server, who: Principal) -> gc.Garbage:
+    """Remove what of the state nobody needs any more; what was removed."""
+    with audit.change(server.store, who, "gc", "state") as logged:
+        service = server.services.here()
+        found = gc.collect(service.journal, service.state, gc.Keep(), time.time())
+        if found.driven is None and server.following is not None:
+            logged.detail["checkouts"] = [*server.following.tidy(service)]
+        logged.detail |= {"artifacts": len(found.goes), "driven": found.driven}
+    return found

@@ -115,6 +115,13 @@ def plan_gc(request: Request, who: Admin) -> Response:
     return answer(gc.find(service.journal, service.state, Keep(), time.time()))
 
 
+@router.post("/gc", response_model=shape(Garbage), responses=problems())
+def collect_garbage(request: Request, who: Admin) -> Response:
+    """Remove what of the state nobody needs any more; what was removed. While a run is `driven`
+    nothing is."""
+    return answer(actions_flows.collect(of(request), who))
+
+
 @router.get("/plugins", response_model=pages(PluginShape), responses=problems())
 def list_plugins(request: Request, who: View) -> Response:
     """The installed plugins with what they provide."""

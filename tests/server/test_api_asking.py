@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.server import audit
 from rflow.server.core import Server
 from rflow.server.tokens import Principal
@@ -195,6 +197,16 @@ def test_what_is_installed_and_what_codes_there_are(api: Api) -> None:
     assert codes == sorted(codes)
     assert {"RF203", "RF602", "RF907", "RF930", "RF972"} <= {*codes}
     assert api().get("/gc").json()["goes"] == []
+
+
+def test_what_nobody_needs_is_removed(api: Api) -> None:
+    store = artifact_store(api.server.state)
+    digest = store.put_bytes(b"nobody's")
+    os.utime(store.path(digest), (0, 0))
+    assert [one["digest"] for one in api().get("/gc").json()["goes"]] == [digest]
+    assert [one["digest"] for one in api().post("/gc").json()["goes"]] == [digest]
+    assert api().get("/gc").json()["goes"] == []
+    assert api().get("/audit").json()["items"][0]["action"] == "gc"
 
 
 # -- the log ------------------------------------------------------------------------------------

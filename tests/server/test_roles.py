@@ -44,6 +44,7 @@ RULES: dict[str, Role] = {
     "POST /tokens/{id}/rotate": "admin",
     "GET /audit": "admin",
     "GET /gc": "admin",
+    "POST /gc": "admin",
     "POST /deliveries/{id}/replay": "run",
 }
 """What needs more than to read; all else that is read needs `view`."""
