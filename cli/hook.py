@@ -35,7 +35,7 @@ id=$(printf '%s %s' "$(date +%s%N)" "$lines" | git hash-object --stdin)
 if ! printf '%s' "$lines" | curl -sS --fail --max-time 20 --retry 3 --retry-connrefused \
     -K "$hooks/{token}" -H "X-Rflow-Delivery: $id" -H "Content-Type: text/plain" \
     --data-binary @- -o /dev/null {url}; then
-  echo "rflow: the server could not be told of this push; if it answers 401, install the hook anew" >&2
+  echo "rflow: the server could not be told of this push; after a 401, install the hook anew" >&2
 fi
 exit $status
 """
