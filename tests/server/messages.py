@@ -84,5 +84,5 @@ def headers(host: str, name: str, body: bytes, *, delivery: str = "d-1") -> dict
 
 
 def every() -> list[tuple[str, str]]:
-    """(host, name) of all messages."""
-    return sorted((path.parent.name, path.stem) for path in PAYLOADS.glob("*/*.json"))
+    """(host, name) of all messages that were written for the tests."""
+    return sorted((host, path.stem) for host in EVENTS for path in PAYLOADS.glob(f"{host}/*.json"))
