@@ -95,6 +95,8 @@ def the_shop_can_be_kept_up_afterwards(folder: Path) -> None:
         env=environment(folder.parent),
         stdout=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background lets them ignore Ctrl-C; the demo must not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as serving:
         assert serving.stdout is not None
         assert "until Ctrl-C" in serving.stdout.readline()
