@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -21,6 +22,13 @@ WIDTH = 100
 
 def compile_file(path: Path) -> Compiled:
     """A file, read and checked; see `server.compiling.Compile`."""
+    try:
+        return _compiled(path)
+    finally:
+        gc.unfreeze()  # `check_file` freezes all that lives, for a process that soon ends
+
+
+def _compiled(path: Path) -> Compiled:
     try:
         found = check_file(str(path))
         diagnostics = found.checked.diagnostics
