@@ -50,9 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser."""
+    """The browser. Not for longer than a module: playwright keeps an event loop running in the
+    thread of the tests, in which no other test could run one."""
     path = shutil.which("chromium")
     if path is None:
         _missing("there is no chromium: `apt-get install chromium`")
