@@ -12,8 +12,6 @@ counts.
 from __future__ import annotations
 
 import json
-import logging
-import threading
 import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -22,6 +20,7 @@ from croniter import croniter
 from rflow.server import deliveries
 from rflow.server.core import Server
 from rflow.server.deliveries import Incoming
+from rflow.server.looping import Looping
 from rflow.server.receiving import Receiver
 from rflow.server.triggers import Listening, listening
 
@@ -30,8 +29,6 @@ LATE_S = 60.0
 """A time that is looked at so much later was missed."""
 MISSED_MAX = 100
 _YEARS_S = 5 * 366 * 86400.0
-
-log = logging.getLogger("rflow.server")
 
 
 def due_times(schedule: str, timezone: str, after: float, until: float) -> list[datetime]:
@@ -71,33 +68,19 @@ def chosen(times: list[datetime], now: float, missed: str) -> list[datetime]:
     return fresh
 
 
-class Clock:
+class Clock(Looping):
     """Looks at the time-tables of the flows that are served."""
 
     def __init__(self, server: Server, receiver: Receiver) -> None:
+        super().__init__("clock", LOOK_S, at_once=True)
         self._server, self._receiver = server, receiver
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="clock", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+    def turn(self) -> None:
+        self.look(time.time())
 
-    def close(self) -> None:
-        """End."""
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _loop(self) -> None:
-        while not self._end.is_set():
-            now = time.time()
-            try:
-                self.look(now)
-            except Exception:
-                log.exception("the clock: a fault of rflow's own")
-            # Just after the next full second: cron knows nothing finer.
-            self._end.wait(LOOK_S - now % LOOK_S + 0.01)
+    def rest_s(self) -> float:
+        """Until just after the next full second: cron knows nothing finer."""
+        return LOOK_S - time.time() % LOOK_S + 0.01
 
     def look(self, now: float) -> None:
         """Keep what has become due."""

@@ -25,6 +25,7 @@ from rflow.runner.state_dir import StateDir
 from rflow.server.catalog import SUFFIX, Catalog, Served
 from rflow.server.changes import Changes
 from rflow.server.compiling import Compile
+from rflow.server.looping import Looping
 from rflow.server.mirror import GitError, Mirror, heads, masked
 from rflow.server.refusals import NOT_FOLLOWED
 from rflow.server.store import Store
@@ -47,7 +48,7 @@ class Followed:
     folder: str = ""
 
 
-class Following:
+class Following(Looping):
     """Keeps a catalog at the newest commit of a branch."""
 
     def __init__(
@@ -63,17 +64,15 @@ class Following:
     ) -> None:
         """Begin with the newest commit, or the last one that was served if the repository cannot
         be reached now; `access` is how git may reach it. StateError if neither is there."""
+        super().__init__("following", poll_s)
         self.what, self.store, self.changes = what, store, changes
         self.report: Report = lambda url, sha, good, why: None
         self.mirror = Mirror.within(state.root / "mirrors", what.url, access)
         self.checkouts = state.root / "served"
-        self._compile, self._poll_s = compile, poll_s
         self.trouble = ""
         """Why the repository could not be asked the last time ("" if it could)."""
         self.looked_at = 0.0
-        self._wake, self._ended = threading.Event(), False
         self._looking = threading.Lock()
-        self._thread = threading.Thread(target=self._loop, name="following", daemon=True)
         last = self._last()
         try:
             revision = self._newest()
@@ -95,33 +94,8 @@ class Following:
             )
         self._keep(revision)
 
-    # -- as a worker -------------------------------------------------------------------------------
-
-    def start(self) -> None:
-        """Begin to follow."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End."""
-        self._ended = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def wake(self) -> None:
-        """Look at once: something was pushed."""
-        self._wake.set()
-
-    def _loop(self) -> None:
-        while not self._ended:
-            self._wake.wait(self._poll_s)
-            self._wake.clear()
-            if self._ended:
-                return
-            try:
-                self.look()
-            except Exception:
-                log.exception("the repository could not be followed")
+    def turn(self) -> None:
+        self.look()
 
     # -- commits -----------------------------------------------------------------------------------
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from hashlib import sha256
 
 from rflow.server import deliveries
 from rflow.server.core import Server
 from rflow.server.deliveries import Incoming
+from rflow.server.looping import Looping
 from rflow.server.mirror import GitError, heads
 from rflow.server.receiving import Receiver
 from rflow.server.repositories import Repositories
@@ -29,36 +29,25 @@ class Polling:
 
     def __init__(self, server: Server, repositories: Repositories, receiver: Receiver) -> None:
         self._server, self._repositories, self._receiver = server, repositories, receiver
-        self._end = threading.Event()
         self.troubles: dict[str, str] = {}
         """Why a repository could not be asked the last time."""
-        self._threads = [
-            threading.Thread(
-                target=self._loop, args=(key, one.poll_s), name=f"poll {key}", daemon=True
-            )
+        self._each = [
+            _Poll(self, key, one.poll_s)
             for key, one in repositories.known().items()
             if one.poll_s is not None
         ]
 
     def start(self) -> None:
         """Begin."""
-        for thread in self._threads:
-            thread.start()
+        for one in self._each:
+            one.start()
 
     def close(self) -> None:
-        """End."""
-        self._end.set()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
-
-    def _loop(self, key: str, every_s: float) -> None:
-        while not self._end.is_set():
-            try:
-                self.look(key)
-            except Exception:
-                log.exception("polling %s: a fault of rflow's own", key)
-            self._end.wait(every_s)
+        """End; all at once, since each may be waiting for a repository."""
+        for one in self._each:
+            one.end()
+        for one in self._each:
+            one.close()
 
     def look(self, key: str) -> None:
         """Ask one repository; what is new becomes a delivery."""
@@ -94,3 +83,14 @@ class Polling:
             )
         if updates:
             self._receiver.wake()
+
+
+class _Poll(Looping):
+    """Asks one repository."""
+
+    def __init__(self, polling: Polling, key: str, every_s: float) -> None:
+        super().__init__(f"polling {key}", every_s, at_once=True)
+        self._polling, self._key = polling, key
+
+    def turn(self) -> None:
+        self._polling.look(self._key)

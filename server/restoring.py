@@ -7,11 +7,11 @@ forgets none of it.
 from __future__ import annotations
 
 import logging
-import threading
 from pathlib import Path
 
 from rflow.runner.problems import StateError
 from rflow.server.core import Server
+from rflow.server.looping import Looping
 
 WITH_FLOW = "with-flow"
 LOOK_S = 0.5
@@ -34,33 +34,14 @@ def restore_flow(server: Server, run: str, by: str) -> None:
     server.catalog.refresh()
 
 
-class Restoring:
+class Restoring(Looping):
     """Waits for the rollbacks whose flow is to come back."""
 
     def __init__(self, server: Server) -> None:
+        super().__init__("restoring", LOOK_S, services=server.services)
         self.server = server
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="restoring", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End."""
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _loop(self) -> None:
-        while not self._end.wait(LOOK_S):
-            try:
-                self.look()
-            except StateError as error:
-                log.error("a flow could not be brought back: %s", error.message)
-        self.server.services.leave()
-
-    def look(self) -> None:
+    def turn(self) -> None:
         """Bring back the flows whose rollback has ended well; forget those whose has not."""
         service = self.server.services.here()
         for run, body in service.journal.notes(WITH_FLOW).items():

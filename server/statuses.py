@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 import time
 
 from rflow.runner.chain import shown
-from rflow.runner.problems import StateError
 from rflow.server.core import Server
 from rflow.server.events import repository_key
 from rflow.server.host_api import OURS, ApiError, State, Status
+from rflow.server.looping import Looping
 from rflow.server.repositories import Repositories
 
 LOOK_S = 0.5
@@ -55,28 +54,13 @@ FLOWS = "check flows"
 a space."""
 
 
-class Reporter:
+class Reporter(Looping):
     """Sends statuses, and follows the runs that they speak of."""
 
     def __init__(self, server: Server, repositories: Repositories) -> None:
+        super().__init__("statuses", LOOK_S, at_once=True, services=server.services)
         self._server, self._repositories = server, repositories
-        self._wake, self._ended = threading.Event(), False
-        self._thread = threading.Thread(target=self._loop, name="statuses", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End."""
-        self._ended = True
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def wake(self) -> None:
-        """Look at once."""
-        self._wake.set()
+        self._version = -1
 
     def flows_taken(self, url: str, sha: str, good: bool, why: str) -> None:
         """Say of a commit of the repository that is followed whether its flows are served."""
@@ -89,22 +73,12 @@ class Reporter:
             say(db, key, sha, FLOWS, "success" if good else "failure", description, page)
         self.wake()
 
-    def _loop(self) -> None:
-        version = -1
-        while not self._ended:
-            try:
-                now_version = self._server.services.here().journal.version()
-                if now_version != version:
-                    self._follow()
-                    version = now_version
-                self._send()
-            except StateError as error:
-                log.error("statuses: %s", error.message)
-            except Exception:
-                log.exception("statuses: a fault of rflow's own")
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
-        self._server.services.leave()
+    def turn(self) -> None:
+        version = self._server.services.here().journal.version()
+        if version != self._version:
+            self._follow()
+            self._version = version
+        self._send()
 
     def _follow(self) -> None:
         """What is to be said of the runs that have ended."""
