@@ -110,6 +110,17 @@ def _said(status: Any, passed: tuple[str, ...], pending: tuple[str, ...]) -> Sta
     return "passed" if status in passed else "pending" if status in pending else "failed"
 
 
+def _report(caller: _Caller, sha: str, status: Status, length_max: int) -> None:
+    """Set a status as GitHub's API takes it, and Gitea's, which has no skipped one."""
+    body = {
+        "state": "success" if status.state == "skipped" else status.state,
+        "target_url": status.url,
+        "description": status.description[:length_max],
+        "context": status.context,
+    }
+    caller.call("POST", f"/repos/{caller.repository}/statuses/{sha}", json=body)
+
+
 @dataclass(frozen=True, slots=True)
 class GitHub:
     """GitHub has two sorts: check runs (of apps) and statuses. Both count."""
@@ -133,13 +144,7 @@ class GitHub:
 
     def report(self, sha: str, status: Status) -> None:
         # A status of GitHub's has no neutral state: what was skipped must hold up nothing.
-        body = {
-            "state": "success" if status.state == "skipped" else status.state,
-            "target_url": status.url,
-            "description": status.description[:140],
-            "context": status.context,
-        }
-        self.caller.call("POST", f"/repos/{self.caller.repository}/statuses/{sha}", json=body)
+        _report(self.caller, sha, status, 140)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +208,7 @@ class Gitea:
 
     def report(self, sha: str, status: Status) -> None:
         # `skipped` came with Gitea 1.24; `success` is what all versions take.
-        body = {
-            "state": "success" if status.state == "skipped" else status.state,
-            "target_url": status.url,
-            "description": status.description[:255],
-            "context": status.context,
-        }
-        self.caller.call("POST", f"/repos/{self.caller.repository}/statuses/{sha}", json=body)
+        _report(self.caller, sha, status, 255)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from rflow.server.events import NOTHING, Action, GitEvent, Ignored, PullRequest
-from rflow.server.hosts.github import changed, commit
+from rflow.server.hosts.github import changed, commit, repos, sender
 from rflow.server.hosts.reading import (
     Headers,
-    addresses,
     dig,
     flag,
     items,
@@ -74,21 +73,14 @@ def read(headers: Headers, payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ig
         case "status":
             if text(payload, "state") in ("pending", ""):
                 return Ignored("a check began: nothing is known of it yet")
-            return (GitEvent("checks", repos(payload), sha(payload, "sha"), by=_by(payload)),)
+            return (GitEvent("checks", repos(payload), sha(payload, "sha"), by=sender(payload)),)
         case "workflow_run":
             if text(payload, "action") != "completed":
                 return Ignored("a check began: nothing is known of it yet")
             at = sha(payload, "workflow_run.head_sha")
-            return (GitEvent("checks", repos(payload), at, by=_by(payload)),)
+            return (GitEvent("checks", repos(payload), at, by=sender(payload)),)
         case other:
             return Ignored(f"no trigger listens to `{other}`")
-
-
-def repos(payload: dict[str, Any]) -> tuple[str, ...]:
-    """The addresses of the repository that a message is about."""
-    return addresses(
-        *(dig(payload, f"repository.{name}") for name in ("clone_url", "ssh_url", "html_url"))
-    )
 
 
 def _push(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
@@ -103,7 +95,7 @@ def _push(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
     if kind == "tags":
         at = head.sha if head is not None else after
         tag = ref_name(name, "ref")
-        return (GitEvent("tag", repos(payload), at, tag=tag, head=head, by=_by(payload)),)
+        return (GitEvent("tag", repos(payload), at, tag=tag, head=head, by=sender(payload)),)
     if kind != "heads":
         return Ignored(f"`{ref}` is neither a branch nor a tag")
     new = before in NOTHING
@@ -120,7 +112,7 @@ def _push(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
             commits=found if complete else None,
             head=head or next((one for one in found if one.sha == after), None),
             paths=changed(listed) if complete and not new else None,
-            by=_by(payload),
+            by=sender(payload),
         ),
     )
 
@@ -157,10 +149,6 @@ def _pull_request(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
                 ref=f"refs/pull/{counted}/head",
                 title=title,
             ),
-            by=_by(payload),
+            by=sender(payload),
         ),
     )
-
-
-def _by(payload: dict[str, Any]) -> str:
-    return text(payload, "sender.login", "")

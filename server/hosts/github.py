@@ -117,7 +117,7 @@ def _push(payload: dict[str, Any], *, complete: bool) -> tuple[GitEvent, ...] | 
     if kind == "tags":
         at = head.sha if head is not None else after  # an annotated tag has a name of its own
         tag = ref_name(name, "ref")
-        return (GitEvent("tag", repos(payload), at, tag=tag, head=head, by=_by(payload)),)
+        return (GitEvent("tag", repos(payload), at, tag=tag, head=head, by=sender(payload)),)
     if kind != "heads":
         return Ignored(f"`{ref}` is neither a branch nor a tag")
     new = before in NOTHING
@@ -136,7 +136,7 @@ def _push(payload: dict[str, Any], *, complete: bool) -> tuple[GitEvent, ...] | 
             commits=commits,
             head=head,
             paths=changed(listed) if known else None,
-            by=_by(payload),
+            by=sender(payload),
         ),
     )
 
@@ -166,7 +166,7 @@ def _pull_request(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
                 ref=f"refs/pull/{counted}/head",
                 title=text(pull, "title", ""),
             ),
-            by=_by(payload),
+            by=sender(payload),
         ),
     )
 
@@ -175,14 +175,15 @@ def _check_suite(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
     if text(payload, "action") != "completed":
         return Ignored("a check began: nothing is known of it yet")
     suite = dig(payload, "check_suite")
-    return (GitEvent("checks", repos(payload), sha(suite, "head_sha"), by=_by(payload)),)
+    return (GitEvent("checks", repos(payload), sha(suite, "head_sha"), by=sender(payload)),)
 
 
 def _status(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
     if text(payload, "state") == "pending":
         return Ignored("a check began: nothing is known of it yet")
-    return (GitEvent("checks", repos(payload), sha(payload, "sha"), by=_by(payload)),)
+    return (GitEvent("checks", repos(payload), sha(payload, "sha"), by=sender(payload)),)
 
 
-def _by(payload: dict[str, Any]) -> str:
+def sender(payload: dict[str, Any]) -> str:
+    """Who caused a message."""
     return text(payload, "sender.login", "")
