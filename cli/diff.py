@@ -10,9 +10,8 @@ import click
 from rflow.cli.command import command, format_option
 from rflow.cli.complete import runs
 from rflow.cli.entry import PROBLEMS
-from rflow.cli.failure import Failure, Problems
-from rflow.cli.files import Unreadable
-from rflow.cli.flows import Flows, Kinds, check_file
+from rflow.cli.failure import Failure
+from rflow.cli.flows import Kinds, flows_of
 from rflow.cli.target import state_option
 
 if TYPE_CHECKING:
@@ -84,13 +83,7 @@ def _is_file(name: str) -> bool:
 
 def _side(file: str) -> Checked:
     """A file without mistakes."""
-    try:
-        found: Flows = check_file(file)
-    except Unreadable as error:
-        raise Problems([error.diagnostic]) from None
-    if not found.checked.ok:
-        raise Problems(found.checked.diagnostics)
-    return found.checked
+    return flows_of(file).checked
 
 
 def _revisions(rev: str, file: str) -> tuple[Checked | None, Checked | None, Kinds]:

@@ -91,8 +91,11 @@ class Flows:
             raise Problems([refused.diagnostic]) from None
 
 
-def check_file(path: str) -> Flows:
-    """A file, read and checked; its diagnostics are in `checked`. Raises `Unreadable`."""
+def check_file(path: str, *, lasting: bool = False) -> Flows:
+    """A file, read and checked; its diagnostics are in `checked`. Raises `Unreadable`.
+
+    `lasting`: this process lives on after it, so that what is there now may become garbage.
+    """
     # A tree of 10,000 nodes holds no garbage, and looking for some takes as long as checking.
     enabled = gc.isenabled()
     gc.disable()
@@ -103,7 +106,8 @@ def check_file(path: str) -> Flows:
         kinds = Kinds()
         return Flows(project, check(project.entry, kinds.specs, project.load), kinds)
     finally:
-        gc.freeze()
+        if not lasting:
+            gc.freeze()
         if enabled:
             gc.enable()
 

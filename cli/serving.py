@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 
@@ -23,14 +22,7 @@ WIDTH = 100
 def compile_file(path: Path) -> Compiled:
     """A file, read and checked; see `server.compiling.Compile`."""
     try:
-        return _compiled(path)
-    finally:
-        gc.unfreeze()  # `check_file` freezes all that lives, for a process that soon ends
-
-
-def _compiled(path: Path) -> Compiled:
-    try:
-        found = check_file(str(path))
+        found = check_file(str(path), lasting=True)
         diagnostics = found.checked.diagnostics
         plans = {flow: found.plan(flow) for flow in found.checked.flows} if found.checked.ok else {}
     except Unreadable as error:
