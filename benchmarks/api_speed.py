@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 from measure import folder, generate, heading
-from pages_speed import FLOW, fill, serving
+from pages_speed import FLOW, fill, serving, show_time
 from rflow.server import tokens
 from rflow.server.store import Store
 
@@ -84,18 +84,7 @@ def single(client: httpx.Client, runs: int, times: int) -> None:
         "/flows",
         "/audit",
     ):
-        took = []
-        for _ in range(times):
-            start = time.perf_counter()
-            answer = client.get(path)
-            took.append((time.perf_counter() - start) * 1000)
-            assert answer.status_code == 200, f"{path}: {answer.text}"
-        size = len(answer.content) / 1024
-        print(
-            f"  GET {path:34} {statistics.median(took):7.1f} ms  (longest {max(took):6.1f} ms)"
-            f"  {size:7.1f} kB",
-            flush=True,
-        )
+        show_time(client, path, times)
 
 
 def walk(client: httpx.Client, runs: int) -> None:

@@ -130,6 +130,21 @@ def serving(place: Path) -> Iterator[tuple[str, int]]:
             server.send_signal(signal.SIGTERM)
 
 
+def show_time(client: httpx.Client, path: str, times: int) -> None:
+    """Ask for a path so many times, and print the median, the longest and the answer's size."""
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        answer = client.get(path)
+        took.append((time.perf_counter() - start) * 1000)
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+    print(
+        f"  GET {path:34} {statistics.median(took):7.1f} ms  (longest {max(took):6.1f} ms)"
+        f"  {len(answer.content) / 1024:7.1f} kB",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=10_000)
@@ -172,18 +187,7 @@ def measure(url: str, secret: str, large: str, runs: int, times: int) -> None:
             f"/flows/{large}",
             "/approvals",
         ):
-            took = []
-            for _ in range(times):
-                start = time.perf_counter()
-                answer = client.get(path)
-                took.append((time.perf_counter() - start) * 1000)
-                assert answer.status_code == 200, f"{path}: {answer.status_code}"
-            size = len(answer.content) / 1024
-            print(
-                f"  {path:32} {statistics.median(took):7.0f} ms  (the longest {max(took):5.0f} ms)"
-                f"  {size:6.0f} kB",
-                flush=True,
-            )
+            show_time(client, path, times)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,19 @@ import contextlib
 import gc
 import os
 import sqlite3
+import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from rflow.runner.problems import StateError
 from rflow.runner.sqlite_reading import SqliteReading
+
+# What tests of several folders share is imported by name: tests are imported by file.
+sys.path.insert(0, str(Path(__file__).parent))
 
 # The same examples in every run: a change is judged by itself, not by luck. To look further, run
 # with `--hypothesis-profile=search`.

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
+import mutations
 import pytest
 from test_binds import INSIDE, Differs, slice_of
-
-_path = Path(__file__).parent.parent / "mutations.py"
-_spec = importlib.util.spec_from_file_location("mutations", _path)
-assert _spec is not None
-assert _spec.loader is not None
-mutations = importlib.util.module_from_spec(_spec)
-sys.modules["mutations"] = mutations
-_spec.loader.exec_module(mutations)
 
 
 @pytest.mark.slow

@@ -14,7 +14,6 @@ settings.register_profile("compiler", deadline=None, suppress_health_check=[Heal
 settings.load_profile("compiler")
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 
 @pytest.fixture(scope="session")

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
+import mutations
 import pytest
 from hypothesis import Phase, given, settings
 from refactoring import flows, other_styles, styles, write
 from rflow.compiler.safety import compare
 from rflow.plugins.types import Specs
 from test_changes import CASES, SHOP, Compile, changed, told
-
-_path = Path(__file__).parent.parent / "mutations.py"
-_spec = importlib.util.spec_from_file_location("mutations", _path)
-assert _spec is not None
-assert _spec.loader is not None
-mutations = importlib.util.module_from_spec(_spec)
-sys.modules["mutations"] = mutations
-_spec.loader.exec_module(mutations)
 
 
 def _check(plan: Compile, specs: Specs) -> None:

@@ -1,7 +1,6 @@
-"""Makes the reader of the corpus and the strategies importable: tests are imported by file."""
+"""Makes the strategies importable: tests are imported by file."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent))

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
+import mutations
 import pytest
 from invariants import check
 from simulation import Simulation, make_case
-
-_path = Path(__file__).parent.parent / "mutations.py"
-_spec = importlib.util.spec_from_file_location("mutations", _path)
-assert _spec is not None
-assert _spec.loader is not None
-mutations = importlib.util.module_from_spec(_spec)
-import sys  # noqa: E402
-
-sys.modules["mutations"] = mutations
-_spec.loader.exec_module(mutations)
 
 
 def _caught(seeds: int = 1500) -> str:

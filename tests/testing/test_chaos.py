@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mutations
 import pytest
 
 HERE = Path(__file__).parent
@@ -46,19 +45,6 @@ test "nobody answers" {
 """
 
 
-def _bugs() -> list[Any]:
-    name = "mutations"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE.parent / "mutations.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    bugs: list[Any] = sys.modules[name].BUGS
-    return bugs
-
-
 OF_CRASHES = (
     "an attempt that was cut off uses up a retry",
     "an attempt that was cut off is begun again with a new key",
@@ -87,7 +73,7 @@ def test_no_crash_changes_how_the_tests_of_the_table_end(
 def test_chaos_finds_a_planted_bug(
     name: str, play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bug = next(bug for bug in _bugs() if bug.name == name)
+    bug = next(bug for bug in mutations.BUGS if bug.name == name)
     bug.plant(monkeypatch)
     _, verdicts = play(FLOW, chaos=True)
     assert any(verdict.chaos for verdict in verdicts)

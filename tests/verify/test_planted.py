@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
+import mutations
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -20,14 +19,6 @@ from test_bytes import (
     test_a_record_as_it_was_written,
 )
 from test_whole import test_an_event_and_its_head_were_changed
-
-_path = Path(__file__).parent.parent / "mutations.py"
-_spec = importlib.util.spec_from_file_location("mutations", _path)
-assert _spec is not None
-assert _spec.loader is not None
-mutations = importlib.util.module_from_spec(_spec)
-sys.modules["mutations"] = mutations
-_spec.loader.exec_module(mutations)
 
 
 def _check(recorded: Recorded) -> None:
