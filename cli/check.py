@@ -72,20 +72,28 @@ def _shown(
         return _line(render.render_sarif(diagnostics)), ""
     if form == "github":
         return _line(render.render_github(diagnostics)), ""
-    flows = {path: _coverages(found) for path, found in checked if found is not None}
     if form == "json":
-        found = json.loads(render.render_json(diagnostics))
-        listed = found if isinstance(found, list) else found["diagnostics"]
-        result = {
-            "diagnostics": listed,
-            "files": {path: _as_json(of) for path, of in flows.items()},
-        }
+        result = as_json(checked, diagnostics)
         return json.dumps(result, ensure_ascii=False, indent=2) + "\n", ""
+    flows = {path: _coverages(found) for path, found in checked if found is not None}
     err = ""
     if diagnostics:
         err = _line(render.render_text(diagnostics, color=app().err.on, width=app().width))
     lines = [line for path, of in flows.items() for line in _summary(path, of)]
     return "".join(f"{line}\n" for line in lines), err
+
+
+def as_json(
+    checked: list[tuple[str, Flows | None]], diagnostics: list[Diagnostic]
+) -> dict[str, Any]:
+    """What there is to say of these files as JSON."""
+    from rflow.dsl import render
+
+    flows = {path: _coverages(found) for path, found in checked if found is not None}
+    return {
+        "diagnostics": [render.as_json(diagnostic) for diagnostic in diagnostics],
+        "files": {path: _counts(of) for path, of in flows.items()},
+    }
 
 
 def _line(text: str) -> str:
@@ -99,7 +107,7 @@ def _coverages(found: Flows) -> dict[str, Coverage] | None:
     return {name: found.checked.coverage(name) for name in found.checked.flows}
 
 
-def _as_json(of: dict[str, Coverage] | None) -> Any:
+def _counts(of: dict[str, Coverage] | None) -> Any:
     if of is None:
         return None
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -96,13 +97,18 @@ def check_file(path: str, *, lasting: bool = False) -> Flows:
 
     `lasting`: this process lives on after it, so that what is there now may become garbage.
     """
+    return check_project(lambda: Project.open(path), lasting=lasting)
+
+
+def check_project(open: Callable[[], Project], *, lasting: bool = False) -> Flows:
+    """A project, read and checked; see `check_file`."""
     # A tree of 10,000 nodes holds no garbage, and looking for some takes as long as checking.
     enabled = gc.isenabled()
     gc.disable()
     try:
         from rflow.compiler.program import check
 
-        project = Project.open(path)
+        project = open()
         kinds = Kinds()
         return Flows(project, check(project.entry, kinds.specs, project.load), kinds)
     finally:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rflow.cli import cache
-from rflow.cli.files import Unreadable, read_file, read_stdin
+from rflow.cli.files import Unreadable, decode, read_file, read_stdin
 from rflow.cli.root import root_of
 from rflow.dsl.diagnostics import Source
 
@@ -29,6 +29,8 @@ class Project:
     directory: Path
     root: Path
     lasting: bool = True
+    only_flows: bool = False
+    """Whether imports are of visible `.rflow` files alone."""
     read: list[cache.File] = field(default_factory=list)
     _paths: dict[str, str] = field(default_factory=dict)
     _sources: dict[str, Source] = field(default_factory=dict)
@@ -54,6 +56,19 @@ class Project:
         project._remember(content.source, os.path.abspath(path), real, content.data)
         return project
 
+    @classmethod
+    def posted(cls, path: str, text: str, folder: Path) -> Project:
+        """The project of a text as if it stood at this path in a folder, sent by somebody who is
+        shown nothing but flows: it imports no other files. Raises `Unreadable`."""
+        at = os.path.join(os.path.realpath(folder), path)
+        directory = os.path.dirname(at)
+        root = Path(root_of(str(folder)))
+        project = cls(decode(path, text.encode()), Path(directory), root, lasting=False)
+        project.only_flows = True
+        project._shown_from = os.path.dirname(path)
+        project._paths[path] = at
+        return project
+
     @property
     def facts(self) -> cache.Facts | None:
         """What an answer made from these files depends on; None if it must not be kept."""
@@ -74,6 +89,8 @@ class Project:
             raise LoadError("the path holds a NUL character", None)
         asked = os.path.join(os.path.dirname(self._paths[importer.name]), path)
         real = os.path.realpath(asked)
+        if self.only_flows and not self._is_flow(real):
+            raise LoadError(f"`{path}` is no flow file of this project", None)
         if not self._is_inside(real):
             raise LoadError(
                 f"`{path}` lies outside the project, whose root is `{self.root}`",
@@ -95,6 +112,11 @@ class Project:
     def _is_inside(self, real: str) -> bool:
         root = str(self.root)
         return real == root or real.startswith(root.rstrip(os.sep) + os.sep)
+
+    def _is_flow(self, real: str) -> bool:
+        parts = os.path.relpath(real, str(self.root)).split(os.sep)
+        visible = not any(part.startswith(".") for part in parts)
+        return visible and real.endswith(".rflow")
 
     def _name(self, real: str) -> str:
         """The name by which users know a file: like that of the entry file, from where they are."""

@@ -71,7 +71,7 @@ def serve(
             help="install it with `pip install 'rflow[server]'`",
         ) from None
     from rflow.cli.flows import Kinds
-    from rflow.cli.serving import compile_file, restore
+    from rflow.cli.serving import check_text, compile_file, restore
     from rflow.cli.target import compile_again
     from rflow.runner.state_dir import locate
     from rflow.server.config import NAME, Config, public_address, read_config
@@ -95,6 +95,7 @@ def serve(
         state=where.root,
         host=Kinds().host,
         compile=compile_file,
+        check=check_text,
         restore=restore,
         compile_again=compile_again,
         follow=follow,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from rflow.cli import flow_files
+from rflow.cli.check import as_json
 from rflow.cli.failure import Failure, Problems
 from rflow.cli.files import Unreadable
-from rflow.cli.flows import Flows, check_file
+from rflow.cli.flows import Flows, check_file, check_project
+from rflow.cli.project import Project
 from rflow.compiler.plan import Plan
-from rflow.dsl.diagnostics import Diagnostic
+from rflow.dsl.diagnostics import Diagnostic, sort
 from rflow.dsl.render import render_text
 from rflow.runner.problems import StateError
 from rflow.server.compiling import Compiled, Told
@@ -34,6 +37,15 @@ def compile_file(path: Path) -> Compiled:
         return _failed(path, diagnostics, read)
     text = render_text(diagnostics, color=False, width=WIDTH) if diagnostics else ""
     return Compiled(path, plans, _told(diagnostics), text, read, _docs(found))
+
+
+def check_text(path: str, text: str, folder: Path) -> dict[str, Any]:
+    """A text, checked; see `server.compiling.Check`."""
+    try:
+        found = check_project(lambda: Project.posted(path, text, folder), lasting=True)
+    except Unreadable as error:
+        return as_json([(path, None)], [error.diagnostic])
+    return as_json([(path, found)], sort(found.checked.diagnostics))
 
 
 def _failed(path: Path, diagnostics: list[Diagnostic], read: tuple[Path, ...]) -> Compiled:

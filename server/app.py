@@ -16,6 +16,7 @@ from rflow.server import (
     problems,
     routes_admin,
     routes_asking,
+    routes_check,
     routes_deliveries,
     routes_events,
     routes_flows,
@@ -38,6 +39,7 @@ API = (
     routes_asking,
     routes_stages,
     routes_flows,
+    routes_check,
     routes_admin,
     routes_deliveries,
 )

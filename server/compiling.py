@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rflow.compiler.plan import Plan
 
@@ -43,6 +44,10 @@ class Compiled:
 
 Compile = Callable[[Path], Compiled]
 """Reads and checks a file; a file that cannot be read yields an error in `told`."""
+
+Check = Callable[[str, str, Path], dict[str, Any]]
+"""What `rflow check --format json` says of a text as if it stood at a path in a folder. It may
+import the flow files of that folder's project, and reads nothing else."""
 
 Restore = Callable[[Plan, Path, str], list[str]]
 """Puts the files of a plan, made from a flow in a folder, back where they were; named after a run.

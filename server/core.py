@@ -17,7 +17,7 @@ from rflow.runner.problems import StateError
 from rflow.runner.state_dir import StateDir
 from rflow.server.catalog import Catalog
 from rflow.server.changes import Changes
-from rflow.server.compiling import Compile, Restore
+from rflow.server.compiling import Check, Compile, Restore
 from rflow.server.config import Config
 from rflow.server.driving import Drivers
 from rflow.server.events import repository_key
@@ -53,6 +53,7 @@ class Server:
     changes: Changes
     drivers: Drivers
     compile: Compile
+    check: Check
     restore: Restore
     repositories: Repositories
     following: Following | None = None
@@ -67,6 +68,7 @@ class Server:
         state: Path,
         host: Host,
         compile: Compile,
+        check: Check,
         restore: Restore,
         compile_again: CompileAgain | None = None,
         follow: Followed | None = None,
@@ -116,6 +118,7 @@ class Server:
             changes=changes,
             drivers=drivers,
             compile=compile,
+            check=check,
             restore=restore,
             repositories=repositories,
             following=following,

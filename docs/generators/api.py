@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rflow.cli.serving import compile_file, restore
+from rflow.cli.serving import check_text, compile_file, restore
 from rflow.plugins.discovery import installed
 from rflow.plugins.host import Host
 from rflow.server.app import create_app
@@ -53,6 +53,7 @@ def description() -> dict[str, Any]:
             state=Path(folder) / ".rflow",
             host=Host([one for one in installed() if one.distribution == "rflow"]),
             compile=compile_file,
+            check=check_text,
             restore=restore,
         )
         try:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from rflow.cli.serving import compile_file, restore
+from rflow.cli.serving import check_text, compile_file, restore
 from rflow.cli.target import compile_again
 from rflow.plugins.host import Host
 from rflow.server import tokens
@@ -94,6 +94,7 @@ class Site:
             state=self.folder / ".rflow",
             host=Host.load(),
             compile=compile_file,
+            check=check_text,
             restore=restore,
             compile_again=compile_again,
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from rflow.cli.serving import compile_file, restore
+from rflow.cli.serving import check_text, compile_file, restore
 from rflow.cli.serving_loop import Loop
 from rflow.cli.target import compile_again
 from rflow.plugins.host import Host
@@ -60,6 +60,7 @@ class Place:
             state=self.state,
             host=Host.load(),
             compile=compile_file,
+            check=check_text,
             restore=restore,
             compile_again=compile_again,
             follow=follow,

@@ -34,6 +34,7 @@ RULES: dict[str, Role] = {
     "POST /runs/{run}/undo": "approve",
     "PUT /stages/{stage}/freeze": "approve",
     "DELETE /stages/{stage}/freeze": "approve",
+    "POST /check": "run",
     "PUT /flows/{flow}/pause": "run",
     "DELETE /flows/{flow}/pause": "run",
     "PUT /flows/{flow}/args/{name}": "admin",
