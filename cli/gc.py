@@ -12,11 +12,10 @@ from rflow.cli.cells import clean, wrap
 from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.question import agreed, must_be_able_to_ask
 from rflow.cli.table import Column, lay_out
-from rflow.cli.target import open_state, state_option
+from rflow.cli.target import on_server, open_state, state_option
 
 if TYPE_CHECKING:
-    from rflow.runner.gc import Garbage, Keep
-    from rflow.runner.service import Service
+    from rflow.runner.gc import Garbage
 
 DAY_S = 86400.0
 SHOWN = 20
@@ -55,11 +54,15 @@ def gc(
     """
     from rflow.runner.gc import Keep, collect, find
 
-    service = open_state(state, here=True)
     keep, now = Keep(days * DAY_S, keep_releases, keep_runs), time.time()
-    found = find(service.journal, service.state, keep, now)
+    service = open_state(state)
+    remote = on_server() if state is None else None
+    if remote is not None:
+        found = remote.garbage(keep)
+    else:
+        found = find(service.journal, service.state, keep, now)
     if form != "json":
-        _show(service, found, keep, now)
+        _show(found, now)
     elif only_plan:
         say(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     if only_plan or not (found.goes or found.folders):
@@ -70,7 +73,10 @@ def gc(
     if not yes and not agreed("Remove it?"):
         note("nothing was removed")
         return 0
-    done = collect(service.journal, service.state, keep, now)
+    if remote is not None:
+        done = remote.collect(keep)
+    else:
+        done = collect(service.journal, service.state, keep, now)
     if done.driven is not None:
         return _held(done.driven)
     if form == "json":
@@ -89,7 +95,7 @@ def _held(run: str) -> int:
     )
 
 
-def _show(service: Service, found: Garbage, keep: Keep, now: float) -> None:
+def _show(found: Garbage, now: float) -> None:
     pen, width = app().out, app().width
     if found.goes or found.folders:
         say(pen.bold(f"Would go: {_amount(found)}"))

@@ -21,6 +21,7 @@ from rflow.compiler.codec import loads
 from rflow.compiler.plan import Json, Plan
 from rflow.plugins.host import Host
 from rflow.runner.events import Record
+from rflow.runner.gc import DAY_S, Garbage, Keep
 from rflow.runner.journal import Journal, RunSummary
 from rflow.runner.logs import Line
 from rflow.runner.problems import StateError
@@ -98,6 +99,10 @@ class RemoteService(Service):
 
     def undo_left(self, run: str) -> list[str]:
         return [str(node) for node in self.client.get(path_of("runs", run, "undo"))["nodes"]]
+
+    def garbage(self, keep: Keep) -> Garbage:
+        """What nobody needs any more."""
+        return decoded(Garbage, self.client.get("/gc", **_kept(keep)))
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -197,6 +202,10 @@ class RemoteService(Service):
     def thaw(self, stage: str) -> None:
         self.client.ask("DELETE", path_of("stages", stage, "freeze"))
 
+    def collect(self, keep: Keep) -> Garbage:
+        """Remove what nobody needs any more; what was removed."""
+        return decoded(Garbage, self.client.ask("POST", "/gc", params=_kept(keep)))
+
     # -- following -----------------------------------------------------------------------------
 
     def spawn(self, run: str) -> Any:
@@ -276,6 +285,11 @@ class RemoteService(Service):
         if live is not None:
             lines = live.setdefault((body["node"], body["attempt"]), [])
             lines += [decoded(Line, line) for line in body["lines"]]
+
+
+def _kept(keep: Keep) -> dict[str, int]:
+    days = int(keep.recent_s / DAY_S)
+    return {"days": days, "keep_releases": keep.releases, "keep_runs": keep.runs}
 
 
 class _Elsewhere:

@@ -73,11 +73,11 @@ def rotate_token(server: Server, who: Principal, id: str) -> Made:
         return tokens.rotate(server.store, id)
 
 
-def collect(server: Server, who: Principal) -> gc.Garbage:
+def collect(server: Server, who: Principal, keep: gc.Keep) -> gc.Garbage:
     """Remove what of the state nobody needs any more; what was removed."""
     with audit.change(server.store, who, "gc", "state") as logged:
         service = server.services.here()
-        found = gc.collect(service.journal, service.state, gc.Keep(), time.time())
+        found = gc.collect(service.journal, service.state, keep, time.time())
         if found.driven is None and server.following is not None:
             logged.detail["checkouts"] = [*server.following.tidy(service)]
         logged.detail |= {"artifacts": len(found.goes), "driven": found.driven}

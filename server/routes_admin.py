@@ -28,6 +28,10 @@ router = APIRouter(prefix="/api/v1", tags=["server"])
 
 TokenId = Annotated[str, Path(max_length=40)]
 
+Days = Annotated[int, Query(ge=0, le=36500, description="What is younger is kept.")]
+Releases = Annotated[int, Query(ge=1, le=gc.ALL, description="So many of each stage are kept.")]
+Folders = Annotated[int, Query(ge=0, le=gc.ALL, description="So many folders of runs are kept.")]
+
 
 class Me(BaseModel):
     """Who calls, and as what."""
@@ -109,17 +113,30 @@ def list_audit(
 
 
 @router.get("/gc", response_model=shape(Garbage), responses=problems())
-def plan_gc(request: Request, who: Admin) -> Response:
+def plan_gc(
+    request: Request,
+    who: Admin,
+    days: Days = 30,
+    keep_releases: Releases = 50,
+    keep_runs: Folders = 50,
+) -> Response:
     """What of the state nobody needs any more. Removes nothing."""
-    service = of(request).services.here()
-    return answer(gc.find(service.journal, service.state, Keep(), time.time()))
+    service, keep = of(request).services.here(), Keep(days * gc.DAY_S, keep_releases, keep_runs)
+    return answer(gc.find(service.journal, service.state, keep, time.time()))
 
 
 @router.post("/gc", response_model=shape(Garbage), responses=problems())
-def collect_garbage(request: Request, who: Admin) -> Response:
+def collect_garbage(
+    request: Request,
+    who: Admin,
+    days: Days = 30,
+    keep_releases: Releases = 50,
+    keep_runs: Folders = 50,
+) -> Response:
     """Remove what of the state nobody needs any more; what was removed. While a run is `driven`
     nothing is."""
-    return answer(actions_flows.collect(of(request), who))
+    keep = Keep(days * gc.DAY_S, keep_releases, keep_runs)
+    return answer(actions_flows.collect(of(request), who, keep))
 
 
 @router.get("/plugins", response_model=pages(PluginShape), responses=problems())

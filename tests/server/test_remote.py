@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from rflow.cli.main import invoke
+from rflow.runner.artifacts_shared import artifact_store
 from rflow.server.core import Server
 from rflow.server.tokens import Role
 
@@ -215,10 +217,26 @@ def test_another_name_than_the_tokens_is_refused(there: There) -> None:
     assert "the server knows you as admin@example.com" in done.err
 
 
-def test_what_needs_the_state_is_refused(there: There) -> None:
-    done = there("gc")
-    assert done.code == 2
-    assert "cannot be done over a server" in done.err
+def test_what_nobody_needs_is_removed_there_as_here(there: There) -> None:
+    store = artifact_store(there.api.server.state)
+    digest = store.put_bytes(b"nobody's")
+    os.utime(store.path(digest), (0, 0))
+    for run in (there.api.start("hello"), there.api.start("hello")):
+        there.api.ended(run)
+    for words in (
+        ["--plan"],
+        ["--plan", "--format", "json"],
+        ["--plan", "--days", "0", "--keep-runs", "1", "--format", "json"],
+        ["--plan", "--days", "0", "--keep-runs", "0"],
+    ):
+        far, near = there("gc", *words), there.here("gc", *words)
+        assert (far.code, far.out, far.err) == (near.code, near.out, near.err), words
+        assert far.code == 0
+    done = there("gc", "--days", "0", "--keep-runs", "1", "--yes")
+    assert "removed 1 artifact (8 B) and the folder of 1 run" in done.err
+    assert digest not in [kept.digest for kept in store.list()]
+    there.role = "approve"
+    assert there("gc", "--plan").code == 2
 
 
 def test_no_server_is_no_traceback(there: There) -> None:
