@@ -67,8 +67,7 @@ def read(headers: Headers, payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ig
     if name.startswith("repo:commit_status_"):
         if text(payload, "commit_status.state") == "INPROGRESS":
             return Ignored("a check began: nothing is known of it yet")
-        at = sha(payload, "commit_status.commit.hash")
-        return (GitEvent("checks", repos(payload), at, by=_by(payload)),)
+        return (GitEvent("checks", repos(payload), _checked(payload), by=_by(payload)),)
     return Ignored(f"no trigger listens to `{name}`")
 
 
@@ -113,6 +112,15 @@ def _push(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
     if not found:
         return Ignored(f"`{', '.join(gone) or 'nothing'}` was deleted")
     return tuple(found)
+
+
+def _checked(payload: dict[str, Any]) -> str:
+    """The commit of a status; Bitbucket's documentation shows it by its address alone."""
+    status = dig(payload, "commit_status")
+    if dig(status, "commit") is not None:
+        return sha(status, "commit.hash")
+    address = text(status, "links.commit.href")
+    return sha({"href": address.rpartition("/")[2]}, "href")
 
 
 def _author(of: Any) -> str:

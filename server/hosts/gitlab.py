@@ -1,7 +1,8 @@
 """GitLab's webhooks: pushes, tags, merge requests, pipelines.
 
-Described at docs.gitlab.com, "Webhook events". A push has at most 20 commits and says of how
-many; a merge request has its newest commit and no files.
+Described at docs.gitlab.com, "Webhook events" and "System hooks". A push has at most 20 commits
+and says of how many; a merge request has its newest commit and no files. A system hook, which
+tells of all projects, calls a push by another field and its author by no user name.
 
 A message carries the secret token itself, or (since GitLab 18) is signed as the Standard Webhooks
 say: `webhook-signature` is `v1,` and base64 of the HMAC-SHA256 of `id.timestamp.body`.
@@ -67,12 +68,14 @@ def delivery(headers: Headers, body: bytes) -> str:
 
 def event_name(headers: Headers, payload: dict[str, Any]) -> str:
     """What the message is about."""
-    return text(payload, "object_kind", headers.get("x-gitlab-event", ""))
+    named = text(payload, "object_kind", "") or text(payload, "event_name", "")
+    return named or headers.get("x-gitlab-event", "")
 
 
 def recognises(payload: dict[str, Any]) -> bool:
     """Whether a message without headers looks like one of GitLab's."""
-    return isinstance(payload.get("object_kind"), str)
+    named = payload.get("object_kind", payload.get("event_name"))
+    return isinstance(named, str)
 
 
 def read(headers: Headers, payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
@@ -121,7 +124,7 @@ def _push(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
             commits=found if complete else None,
             head=next((one for one in found if one.sha == after), None),
             paths=changed(listed) if complete and not new else None,
-            by=text(payload, "user_username", ""),
+            by=_pusher(payload),
         ),
     )
 
@@ -132,8 +135,12 @@ def _tag(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
         return Ignored(f"the tag `{name}` was deleted")
     at = sha(payload, "checkout_sha")  # `after` may be the tag's own name
     head = next((commit(one) for one in items(payload, "commits") if dig(one, "id") == at), None)
-    by = text(payload, "user_username", "")
+    by = _pusher(payload)
     return (GitEvent("tag", repos(payload), at, tag=name, head=head, by=by),)
+
+
+def _pusher(payload: dict[str, Any]) -> str:
+    return text(payload, "user_username", "") or text(payload, "user_name", "")
 
 
 def _action(payload: dict[str, Any]) -> tuple[Action, str]:
@@ -159,7 +166,9 @@ def _merge_request(payload: dict[str, Any]) -> tuple[GitEvent, ...] | Ignored:
     of = dig(payload, "object_attributes")
     action, added = _action(payload)
     if not action:
-        said = text(of, "action", "changed")
+        said = text(of, "action", "")
+        if not said:  # so come the ones that GitLab sends to test a webhook
+            return Ignored("it does not say what was done to the merge request")
         return Ignored(f"a merge request was changed ({said}): its commits are the same")
     counted = number(of, "iid")
     last = dig(of, "last_commit")

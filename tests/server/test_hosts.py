@@ -222,6 +222,18 @@ def test_checks_name_their_commit(host: str, name: str) -> None:
     assert (event.what, event.sha) == ("checks", B)
 
 
+def test_a_status_of_bitbucket_may_name_its_commit_by_its_address_alone() -> None:
+    """So its documentation writes it."""
+    sent = payload("bitbucket", "commit-status")
+    del sent["commit_status"]["commit"]
+    address = f"https://api.bitbucket.org/2.0/repositories/acme/shop/commit/{B}"
+    sent["commit_status"]["links"] = {"commit": {"href": address}}
+
+    (event,) = HOSTS["bitbucket"].read({}, sent)  # type: ignore[misc]
+
+    assert (event.what, event.sha) == ("checks", B)
+
+
 def test_a_push_of_two_branches_is_two_events() -> None:
     found = read("bitbucket", "push-two-branches")
 
