@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rflow.server import webhooks
 from rflow.server.deliveries import Incoming
-from rflow.server.events import repository_key
-from rflow.server.hosts import HOSTS, plain
+from rflow.server.events import Ignored, repository_key
+from rflow.server.hosts import HOSTS, Host, plain
 from rflow.server.hosts.reading import Malformed, parse
 from rflow.server.keeping import Keeper
 from rflow.server.problems import Answer
@@ -65,10 +66,10 @@ class Hooks:
                 body = plain.from_lines(believed[0], body.decode("utf-8", "replace"))
             payload = parse(body)
             event = module.event_name(headers, payload)
-            about = {repository_key(address) for address in module.repos(payload)}
+            about = _about(module, headers, payload)
         except Malformed as error:
             raise Answer(400, f"the message cannot be read: {error}") from None
-        meant = next((key for key in believed if key in about), None)
+        meant = next((key for key in believed if key in about or not about), None)
         if meant is None:
             raise Answer(
                 403,
@@ -77,6 +78,17 @@ class Hooks:
             )
         key = module.delivery(headers, body)[:KEY_MAX]
         return self.keeper.keep(Incoming(host, meant, key, event, headers, body))
+
+
+def _about(module: Host, headers: Mapping[str, str], payload: dict[str, Any]) -> set[str]:
+    """The repositories that a message is about; of what can start nothing there may be none, as
+    of the greeting to an organisation. Malformed for anything else without one."""
+    try:
+        return {repository_key(address) for address in module.repos(payload)}
+    except Malformed:
+        if isinstance(module.read(headers, payload), Ignored):
+            return set()
+        raise
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

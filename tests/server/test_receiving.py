@@ -184,6 +184,36 @@ def test_a_secret_speaks_only_for_its_own_repository(
     assert deliveries.latest(server.store) == []
 
 
+@pytest.mark.parametrize("event", ["ping", "membership"])
+def test_what_is_about_an_organisation_is_taken(
+    place: Place, listening: Listening, config: Config, event: str
+) -> None:
+    server, url = listening(config)
+    greeting = {**payload("github", "ping"), "organization": {"login": "acme"}}
+    del greeting["repository"]
+    body = json.dumps(greeting).encode()
+    sent = {**headers("github", "ping", body), "x-github-event": event}
+
+    delivery, told = done(server, httpx.post(f"{url}/hooks/github", content=body, headers=sent))
+
+    assert (delivery.event, told) == (event, [])
+    assert delivery.note in (
+        "GitHub says hello: the webhook is connected",
+        "no trigger listens to `membership`",
+    )
+
+
+def test_a_push_that_names_no_repository_is_refused(
+    place: Place, listening: Listening, config: Config
+) -> None:
+    server, url = listening(config)
+
+    answer = send(url, "github", "push", repository=None)
+
+    assert answer.status_code == 400
+    assert deliveries.latest(server.store) == []
+
+
 def test_no_signature_and_no_token_is_kept(
     place: Place, listening: Listening, config: Config
 ) -> None:
