@@ -53,7 +53,7 @@ def audit(limit: int, by: str | None, form: str, state: str | None) -> int:
         Column("from", rank=2),
         Column("token", rank=3),
     ]
-    for line in lay_out(columns, [_row(entry) for entry in found], app().width, app().out):
+    for line in lay_out(columns, [_row(entry) for entry in found], app().room, app().out):
         say(line)
     return 0
 

@@ -38,6 +38,11 @@ class App:
         """The columns of a line."""
         return terminal.width()
 
+    @cached_property
+    def room(self) -> int:
+        """The columns of a row of a table."""
+        return terminal.room()
+
     @property
     def out(self) -> Pen:
         """The pen for results."""

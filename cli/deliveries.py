@@ -152,7 +152,7 @@ def deliveries(
          _became(one, told[one.id])]
         for one in found
     ]  # fmt: skip
-    for line in lay_out(columns, rows, app().width, app().out):
+    for line in lay_out(columns, rows, app().room, app().out):
         say(line)
 
 

@@ -96,7 +96,7 @@ def _held(run: str) -> int:
 
 
 def _show(found: Garbage, now: float) -> None:
-    pen, width = app().out, app().width
+    pen, room = app().out, app().room
     if found.goes or found.folders:
         say(pen.bold(f"Would go: {_amount(found)}"))
     else:
@@ -106,14 +106,14 @@ def _show(found: Garbage, now: float) -> None:
         [f"  {resources.short(kept.digest)}", size(kept.size), times.relative(kept.at, now)]
         for kept in found.goes[:SHOWN]
     ]
-    for line in lay_out(columns, rows, width, pen) if rows else []:
+    for line in lay_out(columns, rows, room, pen) if rows else []:
         say(line)
     columns = [Column("  folder of"), Column("size"), Column("ended", rank=1)]
     rows = [
         [f"  run {folder.run}", size(folder.size), times.relative(folder.ended_at, now)]
         for folder in found.folders[:SHOWN]
     ]
-    for line in lay_out(columns, rows, width, pen) if rows else []:
+    for line in lay_out(columns, rows, room, pen) if rows else []:
         say(line)
     left = max(0, len(found.goes) - SHOWN) + max(0, len(found.folders) - SHOWN)
     if left:

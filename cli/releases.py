@@ -63,7 +63,7 @@ def releases(
         Column("ended", rank=5),
         Column("by", rank=7, flexible=True),
     ]
-    table = lay_out(columns, [_row(release) for release in found], app().width, app().out)
+    table = lay_out(columns, [_row(release) for release in found], app().room, app().out)
     say(table[0])
     for line, release in zip(table[1:], found, strict=True):
         say(line)

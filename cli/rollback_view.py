@@ -83,7 +83,7 @@ def _steps(service: Releasing, found: Rollback, steps: list[Step], title: str) -
         ]
         for step in steps
     ]
-    for line in lay_out(columns, rows, width, pen):
+    for line in lay_out(columns, rows, app().room, pen):
         say(line)
 
 

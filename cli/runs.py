@@ -61,7 +61,7 @@ def runs(
         Column("started"),
         Column("took", rank=4),
     ]
-    for line in lay_out(columns, [_row(run) for run in found], app().width, app().out):
+    for line in lay_out(columns, [_row(run) for run in found], app().room, app().out):
         say(line)
     if more:
         note("there are more: `--limit` shows them")
@@ -155,6 +155,6 @@ def locks(form: str, state: str | None) -> int:
         [clean(lock.name), lock.run, clean(lock.node), times.relative(lock.since, time.time())]
         for lock in found
     ]
-    for line in lay_out([*columns, Column("since", rank=1)], rows, app().width, app().out):
+    for line in lay_out([*columns, Column("since", rank=1)], rows, app().room, app().out):
         say(line)
     return 0

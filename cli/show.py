@@ -130,7 +130,7 @@ def _show_run(shared: App, view: RunView, head: str, back: list[tuple[str, str]]
     small = shared.width < len(head) + 13
     say(f"  {pen.dim('record')}\n{head}" if small else f"  {pen.dim('record   ')}  {head}")
     say()
-    for line in tree(board_from(view), Look(pen, shared.width, now)):
+    for line in tree(board_from(view), Look(pen, shared.room, now)):
         say(line)
     if view.outputs:
         say()

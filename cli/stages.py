@@ -76,19 +76,20 @@ def _of_pipeline(found: list[StageView], pipeline: str) -> list[StageView]:
 
 def _side_by_side(service: Service, views: list[StageView]) -> list[str]:
     """The stages in columns where there is room, else one below the other."""
-    width = app().width
+    width, room = app().width, app().room
     each = (width - GAP * (len(views) - 1)) // len(views)
-    if each < CARD_MIN or len(views) == 1:
+    if each < CARD_MIN or len(views) == 1 or room > width:
         lines: list[str] = []
         for view in views:
-            lines += ["", *_card(service, view, width)] if lines else _card(service, view, width)
+            card = _card(service, view, width, room)
+            lines += ["", *card] if lines else card
         return lines
-    cards = [_card(service, view, each) for view in views]
+    cards = [_card(service, view, each, each) for view in views]
     rows = zip_longest(*cards, fillvalue="")
     return [(" " * GAP).join(pad(cell, each) for cell in row).rstrip() for row in rows]
 
 
-def _card(service: Service, view: StageView, width: int) -> list[str]:
+def _card(service: Service, view: StageView, width: int, room: int) -> list[str]:
     pen, now = app().out, time.time()
     lines = [pen.bold(clean(view.stage))]
     if view.last is not None:
@@ -113,7 +114,7 @@ def _card(service: Service, view: StageView, width: int) -> list[str]:
     if any(h.doubt for h in held):
         columns.append(Column(""))
     rows = [_row(service, view, h, now)[: len(columns)] for h in held]
-    return [*lines, *lay_out(columns, rows, width, pen)]
+    return [*lines, *lay_out(columns, rows, room, pen)]
 
 
 def _holds(view: StageView, now: float) -> list[str]:

@@ -135,7 +135,7 @@ def list_(form: str, state: str | None) -> int:
         Column("waiting", rank=4),
         Column("", flexible=True, least=8),
     ]
-    for line in lay_out(columns, [_row(one) for one in found], app().width, app().out):
+    for line in lay_out(columns, [_row(one) for one in found], app().room, app().out):
         say(line)
     return 0
 
@@ -228,7 +228,7 @@ def deliveries(id_: str, limit: int, form: str, state: str | None) -> int:
         Column("tries", rank=4),
         Column("", flexible=True),
     ]
-    for line in lay_out(columns, [_message(one) for one in found], app().width, app().out):
+    for line in lay_out(columns, [_message(one) for one in found], app().room, app().out):
         say(line)
     return 0
 

@@ -13,6 +13,7 @@ COLOR_VARIABLES = ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS")
 
 WIDTH_MIN = 30
 WIDTH_DEFAULT = 80
+ENDLESS = 1 << 30
 
 
 def is_terminal(stream: object) -> bool:
@@ -36,9 +37,8 @@ def has_color(stream: object, choice: str = "auto") -> bool:
 
 def width() -> int:
     """The columns that a line may have."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return max(WIDTH_MIN, int(columns))
+    if (wished := _wished()) > 0:
+        return max(WIDTH_MIN, wished)
     for fd in (1, 2, 0):
         try:
             found = os.get_terminal_size(fd).columns
@@ -47,6 +47,18 @@ def width() -> int:
         if found > 0:
             return max(WIDTH_MIN, found)
     return WIDTH_DEFAULT
+
+
+def room() -> int:
+    """The columns that a row of a table may have. Where no terminal shows it, nothing is cut: a
+    program, or a search, reads it."""
+    return width() if is_terminal(sys.stdout) or _wished() > 0 else ENDLESS
+
+
+def _wished() -> int:
+    """The columns that the environment asks for, 0 for none."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() else 0
 
 
 def writes_unicode(stream: object) -> bool:

@@ -106,7 +106,7 @@ def list_(all_: bool, by: str | None, form: str, state: str | None) -> int:
         Column("used", rank=1),
         Column("until", rank=3),
     ]
-    for line in lay_out(columns, [_row(token) for token in found], app().width, app().out):
+    for line in lay_out(columns, [_row(token) for token in found], app().room, app().out):
         say(line)
     return 0
 

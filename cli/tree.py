@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rflow.cli import status, times
 from rflow.cli.board import Board, GroupRow, Row
 from rflow.cli.cells import cells, clean, fit, pad
-from rflow.cli.terminal import Pen
+from rflow.cli.terminal import ENDLESS, Pen
 
 ORDER = ("running", "retrying", "waiting", "failed", "cancelled", "pending", "success")
 """A group's status is the first of these that one of its members has."""
@@ -51,7 +51,7 @@ def tree(board: Board, look: Look, height: int | None = None) -> list[str]:
         items, left = _shortened(board, items, height - 1)
     members = _members(board)
     name_width = min(
-        NAME_MAX,
+        NAME_MAX if look.width < ENDLESS else ENDLESS,
         max(12, look.width // 2 - 4),
         max((cells(_label(item)) + 2 * item.depth for item in items), default=12),
     )

@@ -165,7 +165,7 @@ def list_(flow: str | None, form: str, state: str | None) -> int:
         ended = "revoked" if one.revoked_at else "signed" if one.signing else "open"
         made = times.day_time(one.created_at)
         rows.append([one.id, clean(one.target), made, used, ended])
-    for line in lay_out(columns, rows, app().width, app().out):
+    for line in lay_out(columns, rows, app().room, app().out):
         say(line)
     return 0
 

@@ -34,6 +34,19 @@ def test_an_ellipsis_is_dots_in_an_ascii_locale(tmp_path: Path) -> None:
     assert b"\\u2026" not in done.stderr
 
 
+def test_nothing_is_cut_where_no_terminal_shows_it(tmp_path: Path) -> None:
+    node, name = "a" * 50, "the release of " + "spring " * 20 + "at last"
+    (tmp_path / "f.rflow").write_text(FLOW.replace("node a", f"node {node}"))
+    environment = {**os.environ, "COLUMNS": ""}
+    assert rflow(tmp_path, "run", "f.rflow", "--yes", "--name", name, **environment).returncode == 0
+    listed = rflow(tmp_path, "runs", **environment).stdout.decode()
+    assert name in listed
+    assert "took" in listed
+    assert node in rflow(tmp_path, "show", "last", **environment).stdout.decode()
+    narrow = rflow(tmp_path, "runs", **{**environment, "COLUMNS": "60"}).stdout.decode()
+    assert max(map(len, narrow.splitlines())) <= 60
+
+
 def test_no_run_is_called_last(tmp_path: Path) -> None:
     (tmp_path / "f.rflow").write_text(FLOW)
     refused = rflow(tmp_path, "run", "f.rflow", "--yes", "--name", "last")
