@@ -44,9 +44,8 @@ class Needs:
         if not includes(found.role, self.role):
             raise Answer(
                 403,
-                f"this needs the role `{self.role}`",
-                detail=f"{found.name} has the role `{found.role}`",
-                help="ask an admin for a token with that role",
+                f"this needs the role `{self.role}`; {found.name} has the role `{found.role}`",
+                help=f"ask an admin for a token with the role `{self.role}`",
                 code=SMALL_ROLE.id,
             )
         return found

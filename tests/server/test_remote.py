@@ -202,7 +202,9 @@ def test_the_server_says_who_may(there: There) -> None:
     there.role = "view"
     refused = there("run", "hello", "--yes")
     assert refused.code == 2
-    assert "error[RF973]: this needs the role `run`" in refused.err
+    said = "error[RF973]: this needs the role `run`; view@example.com has the role `view`"
+    assert said in refused.err
+    assert "ask an admin for a token with the role `run`" in refused.err
     other = there("approve", "--as", "somebody@example.com")
     assert "no run is waiting" in other.err
     wrong = there("freeze", "production", "--until", "1h", "--reason", "x", "--as", "me")
