@@ -40,6 +40,10 @@ def serve(server: Server, log_form: Form = "text") -> int:
     if not flows and server.following is None:
         note(f"  no file `*.rflow` lies under {server.catalog.root} that can be served; one that")
         note("  is put there is, at once")
+    if config.is_exposed:
+        note("warning: other machines reach this server over plain HTTP, where tokens can be read")
+        note("  put a proxy with TLS in front of it (docs/how-to/serve.md has examples), and give")
+        note("  `--public-url https://…`")
     note(f"  state: {server.state.root}")
     if not any_stands(server.store):
         code = sign_in_code(server.store, person(None))

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from rflow.runner.problems import StateError
+from rflow.server.listening import is_loopback, reached_by
 from rflow.server.refusals import BAD_CONFIG
 
 NAME = "rflow-server.toml"
@@ -66,9 +67,17 @@ class Config:
 
     @property
     def url(self) -> str:
-        """The address for links."""
-        host = f"[{self.listen}]" if ":" in self.listen else self.listen
-        return self.public_url or f"http://{host}:{self.port}"
+        """The address for links, which a person can open."""
+        if self.public_url:
+            return self.public_url
+        host = reached_by(self.listen)
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.port}"
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines may speak to it without TLS between them."""
+        return not is_loopback(self.listen) and not self.public_url.startswith("https:")
 
 
 def read_config(path: Path) -> Config:

@@ -8,11 +8,11 @@ Webhooks have limits of their own.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from urllib.parse import urlsplit
 
 from rflow.server.config import Config
 from rflow.server.core import Server
+from rflow.server.listening import is_loopback
 from rflow.server.problems import Answer
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -53,17 +53,10 @@ class Limits:
 def hosts_of(config: Config) -> frozenset[str] | None:
     """The names that the server answers to, None for any."""
     public = urlsplit(config.public_url).hostname
-    if public is None and not _is_loopback(config.listen):
+    if public is None and not is_loopback(config.listen):
         return None
     names = {"localhost", "127.0.0.1", "::1", config.listen.lower()}
     return frozenset(names if public is None else {*names, public})
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _wrong_host(given: str, hosts: frozenset[str]) -> Answer | None:

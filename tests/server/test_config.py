@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from rflow.cli.main import invoke
 from rflow.runner.problems import StateError
@@ -41,6 +44,41 @@ def test_every_setting_is_in_the_reference() -> None:
     kept = {"repositories": "[[repository]]", "poll_s": "poll"}
     names = [*Config.__dataclass_fields__, *Repository.__dataclass_fields__]
     assert [name for name in names if f"`{kept.get(name, name)}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "url", "is_exposed"),
+    [
+        (Config(), "http://127.0.0.1:8700", False),
+        (Config(listen="::1"), "http://[::1]:8700", False),
+        (Config(listen="10.1.2.3", port=80), "http://10.1.2.3:80", True),
+        (Config(listen="0.0.0.0", public_url="https://a.example"), "https://a.example", False),
+        (Config(listen="0.0.0.0", public_url="http://a.example"), "http://a.example", True),
+    ],
+)
+def test_links_begin_with_an_address_that_is_reached(
+    config: Config, url: str, is_exposed: bool
+) -> None:
+    assert (config.url, config.is_exposed) == (url, is_exposed)
+
+
+def test_who_listens_everywhere_is_told_what_that_means(tmp_path: Path) -> None:
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "rflow.cli", "serve", "--listen", "0.0.0.0", "--port", "0"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert serving.stdout is not None
+    try:
+        url = serving.stdout.readline().rpartition(" ")[2].strip()
+        assert "0.0.0.0" not in url
+        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=30).status_code == 200
+    finally:
+        serving.terminate()
+        _, told = serving.communicate(timeout=30)
+    assert "warning: other machines reach this server over plain HTTP" in told
 
 
 @pytest.mark.parametrize(
