@@ -10,6 +10,7 @@ import click
 from rflow.cli.cells import clean
 from rflow.cli.command import Family, command, note, say
 from rflow.cli.failure import Failure
+from rflow.cli.server_address import address_of_server, url_option
 from rflow.cli.target import as_option, open_state, person, state_option
 
 EXAMPLE = """
@@ -19,6 +20,8 @@ rflow hook install /srv/git/shop.git --url https://rflow.example.com
 MARK = "# written by `rflow hook install`"
 TOKEN_FILE = "rflow-hook-token"  # noqa: S105
 KEPT = "post-receive.before-rflow"
+TAKES_PUSHES = ("updateInstead", "warn", "ignore", "false")
+"""What `receive.denyCurrentBranch` says where the branch that is checked out may be pushed to."""
 
 # The lines that git gives are sent as they are. A server that does not answer is told to whoever
 # pushes, and holds up no push: what it missed is seen by polling, or at the next push.
@@ -51,15 +54,14 @@ def hook(ctx: click.Context) -> None:
 
 @command("install", example=EXAMPLE)
 @click.argument("repo", default=".")
-@click.option(
-    "--url", metavar="URL", default="http://127.0.0.1:8700", help="Where the server is reached."
-)
+@url_option
 @as_option
 @state_option
-def install(repo: str, url: str, by: str | None, state: str | None) -> int:
+def install(repo: str, url: str | None, by: str | None, state: str | None) -> int:
     """Write a `post-receive` hook that tells the server of what is pushed to REPO.
 
-    A hook that is there already is kept and still called. The hook has a token of its own, in a
+    REPO is the repository that others push to, not the one they push from: mostly a bare one. A
+    hook that is there already is kept and still called. The hook has a token of its own, in a
     file that only its owner can read; it speaks for this repository alone. Installed again, it
     gets another token.
     """
@@ -70,12 +72,11 @@ def install(repo: str, url: str, by: str | None, state: str | None) -> int:
     from rflow.server.store import Store
     from rflow.server.tokens import Principal
 
-    place = _git_folder(repo)
-    if not url.startswith(("http://", "https://")):
-        raise Failure(f"`{clean(url)}` is no web address", help="`--url https://…`")
-    service = open_state(state, Path.cwd() / "flow.rflow")
+    place, hooks = _told_of_pushes(repo)
+    service = open_state(state, Path.cwd() / "flow.rflow", here=True)
     store = Store(service.state.root / STORE_NAME)
     try:
+        known = address_of_server(url, service)
         key = repository_key(str(place))
         who = Principal(person(by), "admin", "", "command line")
         with audit.change(store, who, "hook.install", key):
@@ -83,13 +84,16 @@ def install(repo: str, url: str, by: str | None, state: str | None) -> int:
             made = webhooks.create(
                 store, Key(service.state.key), "repository", key, by=who.name, rate=10_000
             )
-            _write(place / "hooks", f"{url.rstrip('/')}/hooks/plain", made.token)
+            _write(hooks, f"{known.url}/hooks/plain", made.token)
             for id in before:
                 webhooks.revoke(store, id)
     finally:
         store.close()
         service.close()
-    say(f"{clean(str(place))} tells {clean(url)} of its pushes")
+    say(f"{clean(str(place))} tells {clean(known.url)} of what is pushed to it")
+    if known.note:
+        note(f"  {known.note}")
+    note(f"  written: {clean(str(hooks / 'post-receive'))}")
     note(f'  a flow listens to it with `repo = "{clean(str(place))}"`')
     return 0
 
@@ -97,17 +101,43 @@ def install(repo: str, url: str, by: str | None, state: str | None) -> int:
 hook.add_command(install)
 
 
-def _git_folder(repo: str) -> Path:
-    """Where git keeps the repository."""
+def _told_of_pushes(repo: str) -> tuple[Path, Path]:
+    """The repository's folder and that of its hooks. Failure where git would never call one."""
     from rflow.server.mirror import GitError, git
 
-    try:
-        told = git("rev-parse", "--absolute-git-dir", folder=Path(repo))
-    except GitError:
-        raise Failure(
-            f"there is no git repository at `{clean(repo)}`", help="name its folder"
-        ) from None
-    return Path(told.decode("utf-8", "surrogateescape").rstrip("\n"))
+    def told(*words: str) -> str:
+        try:
+            said = git(*words, folder=Path(repo))
+        except GitError:
+            return ""
+        return said.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    kept = told("rev-parse", "--path-format=absolute", "--git-common-dir")
+    if not kept:
+        raise Failure(f"there is no git repository at `{clean(repo)}`", help="name its folder")
+    for scope in ("--local", "--global"):
+        if elsewhere := told("config", scope, "--get", "core.hooksPath"):
+            raise Failure(
+                f"git calls the hooks in `{clean(elsewhere)}` there, and would not call this one",
+                help=f"`core.hooksPath` says so: `git -C {repo} config {scope} --unset "
+                "core.hooksPath`, or let the server look by itself, with `poll`",
+            )
+    if told("rev-parse", "--is-bare-repository") == "true":
+        return Path(kept), Path(kept) / "hooks"
+    if told("config", "--get", "receive.denyCurrentBranch") not in TAKES_PUSHES:
+        raise _never_called(repo, told("remote", "get-url", "origin"))
+    return Path(told("rev-parse", "--show-toplevel") or kept), Path(kept) / "hooks"
+
+
+def _never_called(repo: str, origin: str) -> Failure:
+    pushed_to = f" (`{clean(origin)}`)" if origin and "://" not in origin else ""
+    return Failure(
+        f"`{clean(repo)}` has a working tree: git refuses pushes to the branch that is checked out"
+        " there, and calls no hook when one pushes from it",
+        help=f"install it in the repository that is pushed to{pushed_to}, or let the server look"
+        " by itself, with `poll`; if others do push to this one, first say so:"
+        f" `git -C {clean(repo)} config receive.denyCurrentBranch updateInstead`",
+    )
 
 
 def _write(hooks: Path, url: str, token: str) -> None:

@@ -11,6 +11,7 @@ from rflow.cli.failure import Failure
 from rflow.cli.target import person
 from rflow.server.app import create_app
 from rflow.server.core import Server
+from rflow.server.listening import remember
 from rflow.server.logging import Form, install
 from rflow.server.tokens import any_stands, sign_in_code
 
@@ -35,6 +36,7 @@ def serve(server: Server, log_form: Form = "text") -> int:
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listening.getsockname()[1]
     server.config = config = dataclasses.replace(config, port=port)
+    remember(server.services.here().journal, config.url)
     flows = server.catalog.flows()
     say(f"rflow serves {len(flows)} flow{'' if len(flows) == 1 else 's'} at {config.url}")
     if not flows and server.following is None:

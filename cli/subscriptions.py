@@ -46,7 +46,7 @@ def _open(state: str | None) -> tuple[Service, Store]:
     from rflow.server.core import STORE_NAME
     from rflow.server.store import Store
 
-    service = open_state(state)
+    service = open_state(state, here=True)
     return service, Store(service.state.root / STORE_NAME)
 
 

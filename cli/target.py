@@ -77,10 +77,17 @@ def _there(path: Path) -> bool:
         return True
 
 
-def open_state(state: str | None, flow_file: Path | None = None, host: Any = None) -> Service:
+def open_state(
+    state: str | None, flow_file: Path | None = None, host: Any = None, *, here: bool = False
+) -> Service:
     """The service on a state folder, or on the server that is asked. Without a flow file the
-    state must exist."""
+    state must exist; `here`: what is done cannot be done over a server."""
     if state is None and (remote := on_server()) is not None:
+        if here:
+            raise Failure(
+                "that cannot be done over a server",
+                help="do it on the machine where the state lies, with `--state DIR`",
+            )
         return remote
     from rflow.runner.state_dir import locate
 

@@ -14,6 +14,7 @@ from rflow.cli.cells import clean
 from rflow.cli.command import Family, app, command, format_option, note, say
 from rflow.cli.failure import Failure
 from rflow.cli.flows import flows_of
+from rflow.cli.server_address import Known, address_of_server, url_option
 from rflow.cli.show import with_iso
 from rflow.cli.table import Column, lay_out
 from rflow.cli.target import as_option, open_state, person, state_option
@@ -34,9 +35,6 @@ rflow webhook create release.rflow --url https://rflow.example.com
 rflow webhook create release.rflow --signed --rate 10
 """
 id_argument = click.argument("id_", metavar="ID")
-url_option = click.option(
-    "--url", metavar="URL", default="http://127.0.0.1:8700", help="Where the server is reached."
-)
 
 
 @click.group("webhook", cls=Family, example=EXAMPLE)
@@ -58,7 +56,7 @@ def _open(state: str | None, file: str | None = None) -> Iterator[tuple[Service,
     from rflow.server.core import STORE_NAME
     from rflow.server.store import Store
 
-    service = open_state(state, None if file is None else Path(file))
+    service = open_state(state, None if file is None else Path(file), here=True)
     store = Store(service.state.root / STORE_NAME)
     try:
         yield service, store
@@ -91,7 +89,7 @@ def create(
     trigger: str,
     signed: bool,
     rate: int,
-    url: str,
+    url: str | None,
     by: str | None,
     form: str,
     state: str | None,
@@ -110,6 +108,7 @@ def create(
         _open(state, file) as (service, store),
         audit.change(store, _who(by), "webhook.create", plan.flow) as logged,
     ):
+        known = address_of_server(url, service)
         made = webhooks.create(
             store,
             Key(service.state.key),
@@ -121,12 +120,12 @@ def create(
             rate=rate,
         )
         logged.detail["id"] = made.webhook.id
-    _show_made(made, url, form)
+    _show_made(made, known, form)
     return 0
 
 
-def _show_made(made: Made, url: str, form: str) -> None:
-    address = f"{url.rstrip('/')}/release-flows/{made.token}"
+def _show_made(made: Made, known: Known, form: str) -> None:
+    address = f"{known.url}/release-flows/{made.token}"
     if form == "json":
         shown = with_iso(dataclasses.asdict(made.webhook))
         shown["signing"] = made.signing
@@ -135,6 +134,8 @@ def _show_made(made: Made, url: str, form: str) -> None:
     say(address)
     note(f"the webhook {made.webhook.id} of the flow {clean(made.webhook.target)}")
     note("  it is shown this once; `rflow webhook rotate` makes another address")
+    if known.note:
+        note(f"  {known.note}")
     if made.signing:
         note(f"  its signing secret: {made.signing}")
 
@@ -176,7 +177,7 @@ def list_(flow: str | None, form: str, state: str | None) -> int:
 @as_option
 @format_option()
 @state_option
-def rotate(id_: str, url: str, by: str | None, form: str, state: str | None) -> int:
+def rotate(id_: str, url: str | None, by: str | None, form: str, state: str | None) -> int:
     """Give a webhook another address; the old one ends at once."""
     from rflow.runner.secrets import Key
     from rflow.server import audit, webhooks
@@ -185,8 +186,9 @@ def rotate(id_: str, url: str, by: str | None, form: str, state: str | None) -> 
         _open(state) as (service, store),
         audit.change(store, _who(by), "webhook.rotate", id_),
     ):
+        known = address_of_server(url, service)
         made = webhooks.rotate(store, Key(service.state.key), id_)
-    _show_made(made, url, form)
+    _show_made(made, known, form)
     return 0
 
 

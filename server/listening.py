@@ -1,4 +1,4 @@
-"""Where a server listens, and by which address of its machine it is reached. Sends nothing."""
+"""Where a server listens, and by which address it is reached, now and last. Sends nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import ipaddress
 import socket
 from functools import cache
 
+from rflow.runner.journal import Journal
+
 ANYWHERE = {
     "0.0.0.0": (socket.AF_INET, "192.0.2.1", "127.0.0.1"),  # noqa: S104
     "::": (socket.AF_INET6, "2001:db8::1", "::1"),
 }
 """All addresses of the machine: an address elsewhere (RFC 5737, RFC 3849), and its own."""
 PORT = 9
+NOTE = "served"
 
 
 def is_loopback(address: str) -> bool:
@@ -35,3 +38,13 @@ def reached_by(listen: str) -> str:
             return str(probe.getsockname()[0])
     except OSError:
         return itself
+
+
+def remember(journal: Journal, url: str) -> None:
+    """Keep where the server of a state is reached."""
+    journal.put_note(NOTE, NOTE, {"url": url})
+
+
+def last_served(journal: Journal) -> str:
+    """Where the server of a state was reached last, "" if there was none."""
+    return str(journal.notes(NOTE).get(NOTE, {}).get("url", ""))

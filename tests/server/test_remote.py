@@ -241,6 +241,16 @@ def test_what_nobody_needs_is_removed_there_as_here(there: There) -> None:
     assert there("gc", "--plan").code == 2
 
 
+@pytest.mark.parametrize(
+    "words", [["hook", "install", "."], ["webhook", "list"], ["subscriptions", "list"]]
+)
+def test_what_needs_the_state_is_refused(there: There, words: list[str]) -> None:
+    done = there(*words)
+    assert done.code == 2
+    assert "error: " in done.err
+    assert done.out == ""
+
+
 def test_no_server_is_no_traceback(there: There) -> None:
     done = there._run("--server", "http://127.0.0.1:1", "runs")
     assert done.code == 2
