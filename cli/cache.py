@@ -27,8 +27,12 @@ KEPT_MAX = 256
 SIZE_MAX = 1 << 20
 """A longer answer is not kept, in bytes."""
 
-_FORMAT = 1
+_FORMAT = 2
 _PARTS = ("grammar", "dsl", "compiler", "compiler/checks", "plugins", "plugins/kinds", "cli")
+
+
+Answer = tuple[str | int, ...]
+"""What a command said: of `rflow check` stdout, stderr and the exit code."""
 
 
 class File(NamedTuple):
@@ -59,8 +63,8 @@ def folder() -> str:
     return os.path.join(base, "rflow")
 
 
-def recall(argv: list[str]) -> tuple[str, str, int] | None:
-    """Stdout, stderr and exit code of this command if they still hold."""
+def recall(argv: list[str]) -> Answer | None:
+    """The answer to this command, if it still holds."""
     try:
         with open(_place(argv), "rb") as file:
             if os.fstat(file.fileno()).st_uid != os.getuid():
@@ -69,18 +73,18 @@ def recall(argv: list[str]) -> tuple[str, str, int] | None:
         check, body = data[:20], data[20:]
         if digest(body) != check:
             return None
-        out, err, code, files, roots = marshal.loads(body)  # noqa: S302 - the checksum was right
+        answer, files, roots = marshal.loads(body)  # noqa: S302 - the checksum was right
         if all(root_of(start) == root for start, root in roots) and all(map(_holds, files)):
-            return out, err, code
+            return tuple(answer)
     except Exception:
         # Whatever stands in the cache, the worst it can do is to be of no use.
         return None
     return None
 
 
-def keep(argv: list[str], out: str, err: str, code: int, facts: Facts) -> None:
+def keep(argv: list[str], answer: Answer, facts: Facts) -> None:
     """Remember an answer."""
-    body = marshal.dumps((out, err, code, tuple(map(tuple, facts.files)), facts.roots))
+    body = marshal.dumps((answer, tuple(map(tuple, facts.files)), facts.roots))
     if len(body) > SIZE_MAX:
         return
     try:

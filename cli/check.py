@@ -167,4 +167,4 @@ def _keep(checked: list[tuple[str, Flows | None]], out: str, err: str, code: int
         tuple(file for fact in known for file in fact.files),
         tuple(root for fact in known for root in fact.roots),
     )
-    cache.keep(argv, out, err, code, joined)
+    cache.keep(argv, (out, err, code), joined)

@@ -69,10 +69,10 @@ def main() -> int:
 def _answer(argv: list[str]) -> int:
     if argv[:1] == ["check"] and (known := cache.recall(argv)) is not None:
         out, err, code = known
-        sys.stderr.write(err)
+        sys.stderr.write(str(err))
         sys.stderr.flush()
-        sys.stdout.write(out)
-        return code
+        sys.stdout.write(str(out))
+        return int(code)
     from rflow.cli.main import invoke
 
     return invoke(argv)

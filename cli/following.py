@@ -45,7 +45,7 @@ def drive(
     shared = app()
     board = board_of(service, run)
     if form != "json":
-        _say_what_waits(service, run)
+        _say_what_waits(board)
     watcher = watcher_for(
         shared,
         board,
@@ -69,15 +69,15 @@ def drive(
         ) from error
     finally:
         watcher.end()
-    return report(service, run, form)
+    return report(service, board, form)
 
 
-def _say_what_waits(service: Service, run: str) -> None:
+def _say_what_waits(board: Board) -> None:
     """A run that is taken up says again what it waits for: it was asked before."""
-    for node in service.view(run).nodes:
-        if node.waits:
-            answer = f": {node.answer.replace('RUN', run)}" if node.answer else ""
-            note(f"{clean(node.id)} waits {clean(node.waits)}{answer}")
+    for row in board.live.values():
+        if row.status == "waiting":
+            answer = f": {row.answer}" if row.answer else ""
+            note(f"{clean(row.id)} {clean(row.waits)}{answer}")
 
 
 def detach(service: Service, run: str) -> None:
@@ -166,8 +166,10 @@ def _signals(stop: Stop, shared: App, form: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def report(service: Service, run: str, form: str) -> int:
-    """Say how the run ended, and what can be done next; the exit code."""
+def report(service: Service, board: Board, form: str) -> int:
+    """Say how the run ended, and what can be done next; the exit code. `board` is the run's, kept
+    up to its end."""
+    run = board.run
     found = service.summary(run)
     code = 0 if found.status == "success" else RUN_FAILED
     if not found.concluded:
@@ -180,11 +182,12 @@ def report(service: Service, run: str, form: str) -> int:
     took = times.span((found.ended_at or time.time()) - (found.started_at or found.created_at))
     from rflow.runner import chain
 
-    board = board_of(service, run)
     marks = f" with warnings: {', '.join(board.warnings)} failed" if board.warnings else ""
     title = clean(found.name) if found.name == run else f"{clean(found.name)} ({run})"
     say(f"{pen.bold(title)}: {word(found.status, pen)}{pen.yellow(marks)} in {took}")
-    left = service.undo_left(run) if found.kind == "release" else []
+    left = []
+    if found.kind == "release" and found.status != "success":
+        left = service.undo_left(run)
     if left:
         say(f"  not undone: {', '.join(map(clean, left))}")
         say(f"    undo it: rflow rollback {run} --resume")

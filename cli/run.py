@@ -9,17 +9,15 @@ import click
 from rflow.cli import kept_plan
 from rflow.cli.cells import clean
 from rflow.cli.command import app, command, format_option, note, say
-from rflow.cli.compile import waves
 from rflow.cli.complete import file_argument, flow_argument
 from rflow.cli.failure import Failure
 from rflow.cli.files import Unreadable, read_file, read_stdin
-from rflow.cli.flows import Kinds, flows_of
+from rflow.cli.flows import Flows, Kinds, flows_of
 from rflow.cli.question import agreed, must_be_able_to_ask
 from rflow.cli.target import as_option, on_server, open_state, person, state_option
 
 if TYPE_CHECKING:
     from rflow.cli.remote import RemoteService
-    from rflow.compiler.plan import Plan
     from rflow.dsl.diagnostics import Diagnostic
     from rflow.runner.prepare import Prepared
     from rflow.runner.service import Service
@@ -102,21 +100,21 @@ def run(
         }
         person(by)
         return _run_there(remote, file, flow, wanted, yes=yes, detach=detach, form=form)
-    known = kept_plan.recall(file, flow)
-    if known is not None:
-        kinds, notes, (plan, directory) = Kinds(), [], known
+    kept = kept_plan.recall(file, flow, app().color)
+    if kept is not None:
+        kinds, notes = Kinds(), []
     else:
         flows = flows_of(file)
-        plan = flows.plan(flows.choose(flow))
-        kinds, notes, directory = flows.kinds, flows.notes, flows.project.directory
-        kept_plan.keep(file, flow, flows, plan)
+        kept, kinds, notes = _planned(flows, flow), flows.kinds, flows.notes
+        kept_plan.keep(file, flow, flows, kept, app().color)
     given = _arguments(args, arg_files, file)
     must_be_able_to_ask("start the run", yes, form)
-    entry = directory / (Path(file).name if file != "-" else "stdin.rflow")
+    entry = kept.directory / (Path(file).name if file != "-" else "stdin.rflow")
     service = open_state(state, entry, kinds.host)
     prepared = service.prepare(
-        plan,
-        directory=directory,
+        kept.plan,
+        data=kept.data,
+        directory=kept.directory,
         args=given,
         overrides=dotted("--set", overrides),
         triggers=dotted("--trigger", triggers),
@@ -125,10 +123,19 @@ def run(
         by=person(by),
         trigger={"kind": "manual"},
     )
-    if not _agreed(notes, plan, yes, form):
+    if not _agreed(notes, kept, yes, form):
         note("nothing was started")
         return 0
     return _begin(service, prepared, form=form, parallel=parallel, detach=detach)
+
+
+def _planned(flows: Flows, flow: str | None) -> kept_plan.Kept:
+    from rflow.cli.compile import waves
+    from rflow.compiler import codec
+
+    plan = flows.plan(flows.choose(flow))
+    shown = waves(plan, color=app().out.on)
+    return kept_plan.Kept(plan, codec.dumps(plan), shown, flows.project.directory)
 
 
 def _run_there(
@@ -149,6 +156,8 @@ def _run_there(
     must_be_able_to_ask("start the run", yes, form)
     plan = service.flow_plan(name)
     if form != "json":
+        from rflow.cli.compile import waves
+
         say(waves(plan, color=app().out.on).rstrip("\n"))
         say()
         if not yes and not agreed(f"Start a run of {clean(plan.flow)}?"):
@@ -176,7 +185,7 @@ def _go_on(service: Service, id_: str, *, form: str, parallel: int, detach: bool
     return following.drive(service, id_, form=form, parallel=parallel)
 
 
-def _agreed(notes: list[Diagnostic], plan: Plan, yes: bool, form: str) -> bool:
+def _agreed(notes: list[Diagnostic], kept: kept_plan.Kept, yes: bool, form: str) -> bool:
     """Show the plan, and ask unless it was said that nobody need be asked."""
     if form == "json":
         return True
@@ -184,9 +193,9 @@ def _agreed(notes: list[Diagnostic], plan: Plan, yes: bool, form: str) -> bool:
         from rflow.dsl.render import render_text
 
         note(render_text(notes, color=app().err.on, width=app().width).rstrip("\n"))
-    say(waves(plan, color=app().out.on).rstrip("\n"))
+    say(kept.shown.rstrip("\n"))
     say()
-    return yes or agreed(f"Start a run of {clean(plan.flow)}?")
+    return yes or agreed(f"Start a run of {clean(kept.plan.flow)}?")
 
 
 # -- what was given on the command line --------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 
 from rflow.cli.failure import Failure
@@ -32,7 +31,7 @@ def _write(real: str, data: bytes) -> None:
         return
     if mode is not None and not os.access(real, os.W_OK):
         raise PermissionError(13, "permission denied")
-    fresh = os.path.join(os.path.dirname(real), f".{os.path.basename(real)}.{secrets.token_hex(4)}")
+    fresh = os.path.join(os.path.dirname(real), f".{os.path.basename(real)}.{os.urandom(4).hex()}")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with open(fd, "wb") as file:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rflow.plugins.types import Specs
 
 Stamp = list[int]
-_VERSION = [3, *sys.version_info[:3]]
+_VERSION = [4, *sys.version_info[:3]]
 _METADATA = (".dist-info", ".egg-info", ".egg-link")
 
 
@@ -41,18 +41,21 @@ def specs() -> tuple[Specs, str]:
 
 
 def host() -> Host:
-    """The plugins, imported. Where nothing has changed, neither the metadata of distributions nor
-    the specs are read from them again."""
+    """The plugins. Where nothing has changed, neither the metadata of distributions nor the specs
+    are read from them again, and only what is asked for is imported."""
     from rflow.plugins.discovery import Plugin
     from rflow.plugins.host import Host
 
     path = _path()
     if path is not None and (kept := _read(path)) is not None:
+        from rflow.plugins.kept_host import KeptHost
         from rflow.plugins.specs_json import decode
 
         try:
             known = decode(json.loads(kept["specs"]))
-            return Host([Plugin(*entry) for entry in kept["plugins"]], known)
+            plugins = [Plugin(*entry) for entry in kept["plugins"]]
+            observing = [plugins[number] for number in kept["observing"]]
+            return KeptHost(plugins, known, kept["places"], observing)
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
     return Host.load()
@@ -89,14 +92,19 @@ def _load(path: str | None) -> tuple[Specs, str]:
     fingerprint = f"sha256:{sha256(text.encode()).hexdigest()}"
     if path is not None:
         files = [[file, _stamp(file)] for file in sorted(_files(host.modules()))]
-        entries = [provided.plugin for provided in host.plugins()]
-        plugins = [[p.name, p.value, p.distribution, p.version] for p in entries]
+        entries = host.plugins()
+        plugins = [
+            [p.name, p.value, p.distribution, p.version] for p in (e.plugin for e in entries)
+        ]
+        observing = [n for n, found in enumerate(entries) if "rflow_run_event" in found.hooks]
         _write(
             path,
             {
                 "folders": folders,
                 "files": files,
                 "plugins": plugins,
+                "observing": observing,
+                "places": host.places(),
                 "print": fingerprint,
                 "specs": text,
             },

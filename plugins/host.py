@@ -8,10 +8,11 @@ that knows pluggy; what is written in a flow never reaches it but as names and v
 from __future__ import annotations
 
 import dataclasses
+import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -32,7 +33,7 @@ class Provided:
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
+class Section:
     """How one sort of thing is provided, and how its spec is read."""
 
     hook: str
@@ -41,13 +42,19 @@ class _Section:
     spec: Callable[[Any, str, str], Any]
     what: str
 
+    def fits(self, made: Any) -> bool:
+        """Whether this is one: a class of the base, or an object of it where `made` is set."""
+        if self.made:
+            return isinstance(made, self.base)
+        return isinstance(made, type) and issubclass(made, self.base)
 
-_SECTIONS: dict[str, _Section] = {
-    "nodes": _Section("rflow_node_types", Node, False, derive.node_spec, "kind"),
-    "triggers": _Section("rflow_trigger_types", Trigger, False, derive.trigger_spec, "trigger"),
-    "filters": _Section("rflow_filters", Filter, True, derive.filter_spec, "filter"),
-    "policies": _Section("rflow_retry_policies", Policy, False, derive.policy_spec, "policy"),
-    "sources": _Section("rflow_secret_sources", SecretSource, False, derive.source_spec, "source"),
+
+SECTIONS: dict[str, Section] = {
+    "nodes": Section("rflow_node_types", Node, False, derive.node_spec, "kind"),
+    "triggers": Section("rflow_trigger_types", Trigger, False, derive.trigger_spec, "trigger"),
+    "filters": Section("rflow_filters", Filter, True, derive.filter_spec, "filter"),
+    "policies": Section("rflow_retry_policies", Policy, False, derive.policy_spec, "policy"),
+    "sources": Section("rflow_secret_sources", SecretSource, False, derive.source_spec, "source"),
 }
 
 
@@ -69,8 +76,8 @@ class Host:
         self._manager.add_hookspecs(hookspecs)
         self._problems: list[Diagnostic] = []
         self._plugins: list[Plugin] = []
-        self._objects: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
-        self._specs: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+        self._objects: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+        self._specs: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
         self._known = known
         for plugin in plugins:
             self._add(plugin)
@@ -85,16 +92,16 @@ class Host:
         return cls(installed())
 
     @classmethod
-    def of(cls, *modules: ModuleType | object) -> Host:
+    def of(cls, *modules: types.ModuleType | object) -> Host:
         """The host of these modules and rflow's own kinds: for tests."""
-        from rflow.plugins import kinds
+        from rflow.plugins import builtin
 
         names = [getattr(module, "__name__", type(module).__name__) for module in modules]
         given = [
             Plugin(name, name, name, "0", module)
             for name, module in zip(names, modules, strict=True)
         ]
-        return cls([Plugin("builtin", kinds.__name__, "rflow", "0", kinds), *given])
+        return cls([Plugin("builtin", builtin.__name__, "rflow", "0", builtin), *given])
 
     @property
     def problems(self) -> tuple[Diagnostic, ...]:
@@ -107,7 +114,7 @@ class Host:
 
     def node(self, kind: str) -> type[Node]:
         """The class of a node kind; KeyError if there is none."""
-        found: type[Node] = self._objects["nodes"][kind]
+        found: type[Node] = self._object("nodes", kind)
         return found
 
     def filters(self) -> Mapping[str, Callable[..., Json]]:
@@ -116,7 +123,7 @@ class Host:
 
     def trigger_mistakes(self, kind: str, inputs: Mapping[str, Json]) -> list[tuple[str, str]]:
         """What a trigger kind says of these inputs, beyond their types: input and message."""
-        made: Trigger = derive.build(self._objects["triggers"][kind], inputs)
+        made: Trigger = derive.build(self._object("triggers", kind), inputs)
         return list(made.check())
 
     def delays(
@@ -124,7 +131,7 @@ class Host:
     ) -> tuple[tuple[float, ...], float]:
         """The delays in seconds before each attempt but the first, and the jitter. ValueError if
         the policy does not take these inputs."""
-        made: Policy = derive.build(self._objects["policies"][policy], inputs)
+        made: Policy = derive.build(self._object("policies", policy), inputs)
         delays = tuple(float(delay) for delay in made.delays(attempts))
         if len(delays) != max(attempts - 1, 0) or any(not 0 <= d < float("inf") for d in delays):
             raise PluginError(f"the policy `{policy}` gave {delays} for {attempts} attempts")
@@ -132,7 +139,7 @@ class Host:
 
     def secret(self, source: str, key: str, base: Path) -> str:
         """A secret's value; NodeError if the source has none."""
-        made: SecretSource = self._objects["sources"][source]()
+        made: SecretSource = self._object("sources", source)()
         return made.read(key, base)
 
     def observe(self, record: Any, run: str = "") -> list[str]:
@@ -164,7 +171,7 @@ class Host:
                 section: tuple(
                     sorted(name for name, owner in self._owners(section) if owner == plugin)
                 )
-                for section in _SECTIONS
+                for section in SECTIONS
             }
             found.append(Provided(plugin, hooks, {s: n for s, n in names.items() if n}))
         return found
@@ -177,6 +184,19 @@ class Host:
                 code = made.function if isinstance(made, Filter) else made
                 found.add(code.__module__)
         return found - {""}
+
+    def places(self) -> dict[str, dict[str, str]]:
+        """Where each thing can be imported from, as an entry point names it: `module:attribute`.
+        What is no attribute of its module is left out."""
+        found = {
+            section: {word: _place_of(made) for word, made in objects.items()}
+            for section, objects in self._objects.items()
+        }
+        return {section: {w: p for w, p in all.items() if p} for section, all in found.items()}
+
+    def _object(self, section: str, word: str) -> Any:
+        """What a plugin provides under this name; KeyError if none does."""
+        return self._objects[section][word]
 
     # -- loading -------------------------------------------------------------------------------
 
@@ -203,7 +223,7 @@ class Host:
             self._report("hook", plugin, message, str(error).splitlines()[-1])
             self._plugins.pop()
             return
-        for name, section in _SECTIONS.items():
+        for name, section in SECTIONS.items():
             for made in self._provided(plugin, section):
                 self._take(name, plugin, made)
 
@@ -227,7 +247,7 @@ class Host:
                 hooks = ", ".join(hookspecs.HOOKS)
                 self._report("hook", plugin, message, f"there are {hooks}", meant)
 
-    def _provided(self, plugin: Plugin, section: _Section) -> Iterator[Any]:
+    def _provided(self, plugin: Plugin, section: Section) -> Iterator[Any]:
         hook = getattr(plugin.module, section.hook, None)
         if hook is None:
             return
@@ -238,12 +258,7 @@ class Host:
             self._report("provides", plugin, message)
             return
         for made in found:
-            fits = (
-                isinstance(made, section.base)
-                if section.made
-                else isinstance(made, type) and issubclass(made, section.base)
-            )
-            if fits:
+            if section.fits(made):
                 yield made
             else:
                 name = section.base.__name__
@@ -252,7 +267,7 @@ class Host:
                 self._report("provides", plugin, message)
 
     def _take(self, name: str, plugin: Plugin, made: Any) -> None:
-        section = _SECTIONS[name]
+        section = SECTIONS[name]
         try:
             spec = self._known_spec(name, made) or section.spec(
                 made, plugin.distribution, plugin.version
@@ -295,6 +310,13 @@ class Host:
 
     def _plugin_of(self, key: str) -> Plugin:
         return next(plugin for plugin in self._plugins if _key(plugin) == key)
+
+
+def _place_of(made: Any) -> str:
+    module = made.function.__module__ if isinstance(made, Filter) else made.__module__
+    known = vars(sys.modules.get(module, types))
+    name = next((name for name, value in known.items() if value is made), "")
+    return f"{module}:{name}" if name else ""
 
 
 def _key(plugin: Plugin) -> str:

@@ -15,7 +15,6 @@ from rflow.runner.events import NO_REASON, Reason
 from rflow.runner.node_state import UNDO, NodeState
 from rflow.runner.scope import RunScope, work_out
 from rflow.runner.step import Step
-from rflow.runner.windows import opens_at
 
 LOCK_HELD = "lock-held"
 WINDOW_CLOSED = "window-closed"
@@ -112,6 +111,8 @@ def _closed(step: Step) -> tuple[Reason, float] | None:
         until = freeze["until"]
         assert isinstance(until, int | float)
         return Reason(FROZEN, freeze), float(until)
+    from rflow.runner.windows import opens_at
+
     opens = opens_at(stage.open, step.now)
     if opens is None:
         return None

@@ -46,8 +46,10 @@ class Creating(Asking):
         by: str,
         trigger: dict[str, Json] | None = None,
         text: bool = True,
+        data: bytes | None = None,
     ) -> Prepared:
-        """Work out all that can be before the run. Raises Refused with all that is wrong."""
+        """Work out all that can be before the run; `data` are the plan's bytes, where they are at
+        hand. Raises Refused with all that is wrong."""
         return preparing.prepare(
             plan,
             self.host,
@@ -61,6 +63,7 @@ class Creating(Asking):
             by=by,
             trigger=trigger or {"kind": "manual"},
             text=text,
+            data=data,
         )
 
     def create(

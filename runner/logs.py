@@ -181,13 +181,14 @@ class Logs:
         except FileNotFoundError:
             return [], offset
         except OSError as error:
-            raise unusable(path, error) from error
+            raise unusable(Path(path), error) from error
         whole = data[: data.rfind(b"\n") + 1]
         return [_parse(line) for line in whole.split(b"\n")[:-1]], offset + len(whole)
 
     def attempts(self, run: str, node: str, last: int) -> list[int]:
         """Which of the attempts up to `last` have a log."""
-        return [n for n in range(1, last + 1) if self._state.log(run, node, n).exists()]
+        named = ((n, self._state.log(run, node, n)) for n in range(1, last + 1))
+        return [n for n, path in named if os.path.exists(path)]
 
 
 def _parse(line: bytes) -> Line:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rflow.compiler import codec
 from rflow.plugins.host import Host
@@ -23,10 +23,11 @@ from rflow.runner.pause import no_garbage
 from rflow.runner.problems import StateError
 from rflow.runner.state import RunState
 from rflow.runner.state_dir import StateDir
-from rflow.runner.verdict import Verdict
-from rflow.runner.verify import verify
-from rflow.runner.view import NodeRecord, RunView, node_record, view
-from rflow.runner.why import Because, why
+
+if TYPE_CHECKING:
+    from rflow.runner.verdict import Verdict
+    from rflow.runner.view import NodeRecord, RunView
+    from rflow.runner.why import Because
 
 GRAPHS_MAX = 64
 """So many graphs of runs are kept to be looked at again."""
@@ -106,17 +107,23 @@ class Looking:
 
     def view(self, run: str) -> RunView:
         """The run and its nodes, as people look at it."""
+        from rflow.runner.view import view
+
         records = self.journal.read(run)
         return view(self.fold(run, records), records)
 
     def node(self, run: str, node: str) -> NodeRecord:
         """A node's record. StateError if there is no such node."""
+        from rflow.runner.view import node_record
+
         records = self.journal.read(run)
         state = self.fold(run, records)
         return node_record(state, records, self._known(state, node))
 
     def why(self, run: str, node: str | None = None) -> list[Because]:
         """The recorded reasons of a node, or of the run."""
+        from rflow.runner.why import why
+
         records = self.journal.read(run)
         state = self.fold(run, records)
         known = None if node is None else self._known(state, node)
@@ -156,6 +163,8 @@ class Looking:
 
     def verify(self, run: str, head: str = "") -> Verdict:
         """Verify the record of a run, against a head if one is given."""
+        from rflow.runner.verify import verify
+
         return verify(self.journal, self.state, run, head)
 
     def locks(self) -> list[Lock]:

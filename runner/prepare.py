@@ -339,8 +339,10 @@ def prepare(
     by: str,
     trigger: dict[str, Json],
     text: bool = True,
+    data: bytes | None = None,
 ) -> Prepared:
-    """A run that may be created. Raises Refused with everything that stands against it."""
+    """A run that may be created; `data` are the plan's bytes, where they are at hand. Raises
+    Refused with everything that stands against it."""
     work = Preparation(plan, host, directory)
     work.check_plugins()
     fired = trigger.get("name")
@@ -352,7 +354,7 @@ def prepare(
     work.check_name(name)
     if work.problems:
         raise refusals.Refused(work.problems)
-    data = dumps(plan)
+    data = data or dumps(plan)
     return Prepared(
         plan,
         data,

@@ -95,9 +95,9 @@ class StateDir:
         """The folder of the scratch folders of the run's attempts."""
         return self.run(run) / "scratch"
 
-    def log(self, run: str, node: str, attempt: int) -> Path:
-        """The log of an attempt."""
-        return Path(f"{self.root}/runs/{file_name(run)}/logs/{file_name(node)}.{attempt}.log")
+    def log(self, run: str, node: str, attempt: int) -> str:
+        """The log of an attempt; as text, since it is asked for at each step of a run."""
+        return f"{self.root}/runs/{file_name(run)}/logs/{file_name(node)}.{attempt}.log"
 
     def make(self) -> StateDir:
         """Make the folder, for its owner only, and keep git out of it. Idempotent."""

@@ -34,7 +34,7 @@ def keep() -> None:
     )
     facts = project.facts
     assert facts is not None
-    cache.keep(ARGV, "out\n", "err\n", 0, facts)
+    cache.keep(ARGV, ("out\n", "err\n", 0), facts)
 
 
 def test_the_same_again(place: Path) -> None:
@@ -145,10 +145,10 @@ def test_a_cache_that_cannot_be_written(place: Path, monkeypatch: pytest.MonkeyP
 def test_old_answers_go(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "KEPT_MAX", 3)
     for number in range(6):
-        cache.keep(["check", str(number)], "", "", 0, cache.Facts((), ()))
+        cache.keep(["check", str(number)], ("", "", 0), cache.Facts((), ()))
     assert len(kept(place)) == 3
 
 
 def test_long_answers_are_not_kept(place: Path) -> None:
-    cache.keep(ARGV, "x" * (cache.SIZE_MAX + 1), "", 0, cache.Facts((), ()))
+    cache.keep(ARGV, ("x" * (cache.SIZE_MAX + 1), "", 0), cache.Facts((), ()))
     assert not (place.parent / "cache" / "rflow" / "check").exists()

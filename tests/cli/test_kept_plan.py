@@ -61,6 +61,6 @@ def test_what_is_no_plan_is_none(
     rflow: Rflow, hello: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for text in ("", "{", '{"version": 0}'):
-        monkeypatch.setattr(cache, "recall", lambda argv, text=text: (text, "/", 0))
+        monkeypatch.setattr(cache, "recall", lambda argv, text=text: (text, "", "/"))
         assert kept_plan.recall("hello.rflow", None) is None
     assert kept_plan.recall("-", None) is None

@@ -48,6 +48,12 @@ class Place:
         self.site.mkdir()
 
     def look(self, **more: str) -> Any:
+        return self._say(LOOK, **more)
+
+    def host(self, kind: str) -> Any:
+        return self._say(HOST, kind)
+
+    def _say(self, program: str, *words: str, **more: str) -> Any:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.cache.parent),
@@ -56,7 +62,7 @@ class Place:
             **more,
         }
         done = subprocess.run(
-            [sys.executable, "-c", LOOK], env=environment, capture_output=True, text=True
+            [sys.executable, "-c", program, *words], env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -139,3 +145,50 @@ def test_the_fingerprint_is_of_what_is_said(place: Place, tmp_path: Path) -> Non
     other = tmp_path / "other"
     other.mkdir()
     assert place.look()["print"] == Place(other).look()["print"]
+
+
+HOST = """
+import json, sys
+from rflow.plugins import cache
+host = cache.host()
+first = [name for name in sys.modules if name.startswith(("rflow.plugins.kinds.", "acme"))]
+kind = host.node(sys.argv[1])
+print(json.dumps({
+    "first": first,
+    "kind": kind.options.kind,
+    "loaded": [name for name in sys.modules if name.startswith(("rflow.plugins.kinds.", "acme"))],
+    "upper": host.filters()["upper"]("a"),
+    "kinds": sorted(host.specs().nodes),
+    "plugins": [found.plugin.name for found in host.plugins()],
+}))
+"""
+
+
+def test_a_kind_is_imported_when_it_is_asked_for(place: Place) -> None:
+    place.install("One.")
+    place.look()
+    found = place.host("sh")
+    assert (found["first"], found["kind"], found["upper"]) == ([], "sh", "A")
+    assert found["loaded"] == ["rflow.plugins.kinds.sh"]
+    assert ("acme.it" in found["kinds"], found["plugins"]) == (True, ["builtin", "acme"])
+    assert place.host("acme.it")["loaded"] == ["acme"]
+
+
+def test_an_observer_is_there_from_the_start(place: Place) -> None:
+    place.install("One.")
+    with (place.site / "acme.py").open("a") as file:
+        file.write("\ndef rflow_run_event(run): ...\n")
+    place.look()
+    assert place.host("sh")["first"] == ["acme"]
+
+
+def test_what_is_not_at_its_place_is_loaded_with_its_plugin(place: Place) -> None:
+    place.install("One.")
+    module = place.site / "acme.py"
+    module.write_text(
+        module.read_text().replace("return [It]", 'return [vars(sys.modules[__name__]).pop("It")]')
+        + "\nimport sys\n"
+    )
+    place.look()
+    assert "acme.it" not in json.loads(place.file().read_text())["places"]["nodes"]
+    assert place.host("acme.it")["kind"] == "acme.it"

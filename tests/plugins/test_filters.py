@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rflow.plugins import Filter
+from rflow.plugins.builtin import rflow_filters
 from rflow.plugins.derive import filter_spec
-from rflow.plugins.kinds import rflow_filters
 from rflow.plugins.notation import parse_signature, show_type
 from rflow.plugins.types import (
     Lambda,

@@ -200,7 +200,7 @@ def test_a_real_shop_can_still_be_rolled_back(shop: Make) -> None:
     service = made.service
     keep = Keep(recent_s=0.0, releases=10, runs=0)
     loose = ArtifactStore(service.state.artifacts).put_bytes(b"nobody knows it")
-    log = service.state.log(bad, "image", 1)
+    log = Path(service.state.log(bad, "image", 1))
     assert log.exists()
     locked = service.state.workspace(bad) / "locked"
     locked.mkdir()

@@ -17,7 +17,7 @@ from rflow.runner.state_dir import StateDir
 @pytest.fixture
 def log(state: StateDir) -> Callable[..., Log]:
     def make(*secrets: str, attempt: int = 1, **options: object) -> Log:
-        path = state.log("r1", "web[eu]", attempt)
+        path = Path(state.log("r1", "web[eu]", attempt))
         return Log(path, Scrubber(secrets), clock=lambda: 5.25, **options)  # type: ignore[arg-type]
 
     return make
@@ -29,7 +29,7 @@ def lines(state: StateDir, attempt: int = 1) -> list[Line]:
 
 def test_lines_as_they_come(state: StateDir, log: Callable[..., Log]) -> None:
     made = log()
-    assert not state.log("r1", "web[eu]", 1).exists()
+    assert not Path(state.log("r1", "web[eu]", 1)).exists()
     made.write("out", b"one\r\ntw")
     assert lines(state) == [Line(5.25, "out", "one")]
     made.write("err", b"trouble\n")
@@ -48,7 +48,7 @@ def test_lines_as_they_come(state: StateDir, log: Callable[..., Log]) -> None:
         ("out", "three"),
         ("note", "the end"),
     ]
-    path = state.log("r1", "web[eu]", 1)
+    path = Path(state.log("r1", "web[eu]", 1))
     assert path.read_bytes().startswith(b"5.250 out one\n5.250 err trouble\n")
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -65,7 +65,7 @@ def test_following(state: StateDir, log: Callable[..., Log]) -> None:
     first, offset = logs.read("r1", "web[eu]", 1, offset, limit=14)
     second, offset = logs.read("r1", "web[eu]", 1, offset, limit=1)
     assert [line.text for line in first + second] == ["two", "three"]
-    assert offset == state.log("r1", "web[eu]", 1).stat().st_size
+    assert offset == Path(state.log("r1", "web[eu]", 1)).stat().st_size
     made.close()
     assert logs.attempts("r1", "web[eu]", 3) == [1]
 
@@ -82,7 +82,7 @@ def test_secrets_are_masked_before_a_byte_is_written(
     made.close()
     assert [line.text for line in lines(state)] == ["token: ***", "***", "hunter"]
     assert seen == lines(state)
-    assert b"hunter22" not in state.log("r1", "web[eu]", 1).read_bytes()
+    assert b"hunter22" not in Path(state.log("r1", "web[eu]", 1)).read_bytes()
 
 
 def test_bytes_that_are_no_text(state: StateDir, log: Callable[..., Log]) -> None:
@@ -109,7 +109,7 @@ def test_the_limit_is_told_and_held(state: StateDir, log: Callable[..., Log]) ->
         made.write("out", b"line %d\n" % number)
     made.close()
     found = lines(state)
-    assert state.log("r1", "web[eu]", 1).stat().st_size < 10_300
+    assert Path(state.log("r1", "web[eu]", 1)).stat().st_size < 10_300
     assert found[0].text == "line 0"
     assert "limit of 10000 bytes" in found[-2].text
     assert found[-2].stream == found[-1].stream == "note"
@@ -141,7 +141,7 @@ def test_a_line_that_a_crash_cut_off_stays_alone(state: StateDir, log: Callable[
     made = log()
     made.line("log", "whole")
     made.close()
-    path = state.log("r1", "web[eu]", 1)
+    path = Path(state.log("r1", "web[eu]", 1))
     with open(path, "ab") as file:
         file.write(b"5.250 o")
     assert [line.text for line in lines(state)] == ["whole"]
