@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ from rflow.cli.cells import clean, pad, wrap
 from rflow.cli.command import Family, app, command, format_option, say
 from rflow.cli.complete import file_argument, flow_argument
 from rflow.cli.failure import Failure
-from rflow.cli.files import Unreadable, read_file, read_stdin
 from rflow.cli.flows import Flows, flows_of
 from rflow.cli.target import state_option
+from rflow.cli.trigger_event import of_commit, of_message
 
 if TYPE_CHECKING:
     from rflow.server.events import GitEvent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """
 rflow trigger test release.rflow --commit HEAD
+rflow trigger test release.rflow --commit main --repo https://git.example.com/acme/shop
 rflow trigger test release.rflow --event push.json --host github
 """
 SIGNS = {"yes": ("yes", "green"), "no": ("no", "red"), "open": ("?", "yellow")}
@@ -58,7 +60,12 @@ class _Told:
     help="The host it is of; else it is seen from the message.",
 )
 @click.option("--event-name", metavar="NAME", help="What the message is about: `push`.")
-@click.option("--commit", metavar="SHA", help="A commit of this repository, as if it was pushed.")
+@click.option("--commit", metavar="SHA", help="A commit of a repository, as if it was pushed.")
+@click.option(
+    "--repo",
+    metavar="PATH|URL",
+    help="Of which repository; else that of the flow's file, else that of its triggers.",
+)
 @click.option("--branch", metavar="NAME", help="The branch it is pushed to; else the current one.")
 @click.option("--tag", metavar="NAME", help="As if the commit was tagged so.")
 @format_option()
@@ -70,6 +77,7 @@ def test(
     host: str | None,
     event_name: str | None,
     commit: str | None,
+    repo: str | None,
     branch: str | None,
     tag: str | None,
     form: str,
@@ -83,16 +91,18 @@ def test(
     if (payload is None) == (commit is None):
         raise Failure(
             "give either `--event FILE` or `--commit SHA`",
-            help="a message of a git host, or a commit of this repository",
+            help="a message of a git host, or a commit of a repository",
         )
     flows = flows_of(file)
-    place = flows.project.directory
+    plan = flows.plan(flows.choose(flow))
+    if repo is not None and commit is None:
+        raise Failure("`--repo` says where a `--commit` is", help="a message names its repository")
     if commit is not None:
-        root, events = _of_commit(place, commit, branch, tag)
+        where = repo or _own(flows, plan)
+        root, events = of_commit(where, partial(_mirror, flows, state), commit, branch, tag)
     else:
         assert payload is not None
-        root, events = None, _of_message(payload, host, event_name)
-    plan = flows.plan(flows.choose(flow))
+        root, events = None, of_message(payload, host, event_name)
     told = list(_asked(flows, plan, events, root, state))
     if form == "json":
         say(json.dumps([_as_json(one) for one in told], ensure_ascii=False, indent=2))
@@ -109,74 +119,33 @@ def test(
 trigger.add_command(test)
 
 
-# -- the event -------------------------------------------------------------------------------------
-
-
-def _of_message(path: str, host: str | None, name: str | None) -> tuple[GitEvent, ...]:
-    from rflow.server.events import Ignored
-    from rflow.server.hosts import HOSTS, recognised
-    from rflow.server.hosts.reading import Malformed, parse
-
-    try:
-        content = read_stdin() if path == "-" else read_file(path, path)
-        payload = parse(content.source.text.encode())
-        known = host or recognised(payload)
-        if known is None:
-            raise Failure(
-                "this message is of no host that rflow knows", help="say of which with `--host`"
-            )
-        found = HOSTS[known].read(_headers(known, name), payload)
-    except Unreadable as error:
-        raise Failure(error.diagnostic.message, help=error.diagnostic.help) from None
-    except Malformed as error:
-        raise Failure(
-            f"`{clean(path)}` is no message of a git host: {clean(str(error))}",
-            help="`--host` and `--event-name` say what it is",
-        ) from None
-    if isinstance(found, Ignored):
-        raise Failure(f"this can start nothing: {clean(found.why)}")
-    return found
-
-
-def _headers(host: str, name: str | None) -> dict[str, str]:
-    if name is None:
-        return {}
-    return {f"x-{host}-event": name, "x-event-key": name}
-
-
-def _of_commit(
-    place: Path, commit: str, branch: str | None, tag: str | None
-) -> tuple[Path, tuple[GitEvent, ...]]:
-    """The repository that the flow lies in, and the event of the commit being pushed there."""
-    from rflow.server.events import GitEvent
-    from rflow.server.mirror import GitError, git
-
-    def ask(*words: str) -> str:
-        return git(*words, folder=place).decode("utf-8", "replace").strip()
-
-    try:
-        root = Path(ask("rev-parse", "--show-toplevel"))
-        sha = ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
-        now = ask("rev-parse", "--abbrev-ref", "HEAD")
-        before = ask("rev-list", "--parents", "-1", sha).split()[1:2]
-    except GitError as error:
-        raise Failure(
-            f"there is no commit `{clean(commit)}` here: {clean(str(error))}",
-            help=f"it is looked for in the repository of `{clean(str(place))}`",
-        ) from None
-    if tag is not None:
-        return root, (GitEvent("tag", (str(root),), sha, tag=tag),)
-    where = branch or now
-    return root, (
-        GitEvent("push", (str(root),), sha, branch=where, before=before[0] if before else ""),
-    )
-
-
 # -- what is said of it ----------------------------------------------------------------------------
 
 
+def _own(flows: Flows, plan: Any) -> str:
+    """The repository that the flow lies in, else the one that its git triggers are about."""
+    from rflow.server.mirror import GitError, git
+    from rflow.server.triggers import triggers_of
+
+    place = flows.project.directory
+    try:
+        git("rev-parse", "--git-dir", folder=place)
+        return str(place)
+    except GitError:
+        listening = triggers_of(plan, flows.kinds.host, place)
+    about = {str(one.inputs.get("repo", "")) for one in listening if one.kind == "git"}
+    if len(about) == 1:
+        (address,) = about
+        return str(place / address) if (place / address).exists() else address
+    raise Failure(
+        f"`{clean(str(place))}` lies in no git repository"
+        + (", and its triggers are about several" if about else ""),
+        help="`--repo PATH|URL` says where the commit is",
+    )
+
+
 def _asked(
-    flows: Flows, plan: Any, events: tuple[GitEvent, ...], root: Path | None, state: str | None
+    flows: Flows, plan: Any, events: tuple[GitEvent, ...], root: str | None, state: str | None
 ) -> Any:
     """What each git trigger says of each event."""
     from rflow.server.triggers import triggers_of
@@ -189,7 +158,7 @@ def _asked(
 
 
 def _ask(
-    flows: Flows, plan: Any, one: Listening, event: GitEvent, root: Path | None, state: str | None
+    flows: Flows, plan: Any, one: Listening, event: GitEvent, root: str | None, state: str | None
 ) -> _Told:
     from rflow.server.facts import complete
     from rflow.server.mirror import GitError
@@ -200,7 +169,7 @@ def _ask(
     verdict = one.asked(event)
     if verdict.outcome in ("ask", "start", "wait") and (verdict.needs or event.head is None):
         try:
-            event = complete(event, _mirror(flows, str(root or address), state))
+            event = complete(event, _mirror(flows, state, root or address))
         except GitError as error:
             why = f"the repository cannot be asked: {clean(str(error))}"
             return _Told(event, one, verdict, (why,))
@@ -209,7 +178,7 @@ def _ask(
     return _Told(event, one, verdict, problems)
 
 
-def _mirror(flows: Flows, address: str, state: str | None) -> Mirror:
+def _mirror(flows: Flows, state: str | None, address: str) -> Mirror:
     from rflow.runner.state_dir import locate
     from rflow.server.mirror import Mirror
 

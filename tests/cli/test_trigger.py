@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_message_of_a_host_is_tried_out(rflow: Rflow, flow: Path) -> None:
     ("words", "told"),
     [
         ((), "give either `--event FILE` or `--commit SHA`"),
-        (("--commit", "nope"), "there is no commit `nope` here"),
+        (("--commit", "nope"), "there is no commit `nope` in "),
         (("--event", "release.rflow"), "is no message of a git host"),
         (("--event", str(PAYLOADS / "github" / "ping.json")), "this can start nothing"),
         (("--event", "nowhere.json"), "nowhere.json"),
@@ -99,3 +100,62 @@ def test_a_mistake_is_told(rflow: Rflow, flow: Path, words: tuple[str, ...], tol
 
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.fixture
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A flow that lies in no repository."""
+    path = tmp_path_factory.mktemp("apart") / "release.rflow"
+    path.write_text(FLOW)
+    return path
+
+
+@pytest.fixture
+def outside(rflow: Rflow, flow: Path, apart: Path) -> Rflow:
+    """Tries out a commit with that one."""
+    return partial(rflow, "trigger", "test", str(apart))
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_commit_of_another_repository(outside: Rflow, flow: Path, scheme: str) -> None:
+    told = outside("--commit", "main", "--repo", f"{scheme}{flow.parent}")
+    assert told.returncode == 0, told.stderr
+    assert "the branch `main` matches `main`" in told.stdout
+    assert "none of 1 changed file matches `src/**`" in told.stdout
+
+
+def test_a_flow_outside_of_a_repository_asks_that_of_its_triggers(
+    outside: Rflow, flow: Path, apart: Path
+) -> None:
+    apart.write_text(FLOW.replace("https://github.com/acme/shop.git", str(flow.parent)))
+    told = outside("--commit", "HEAD")
+    assert "none of 1 changed file matches `src/**`" in told.stdout, told.stderr
+    several = FLOW.replace("  node", '  trigger other: git { repo = "../b"  tags = ["*"] }\n  node')
+    apart.write_text(several)
+    told = outside("--commit", "HEAD")
+    assert told.returncode == 2
+    assert "lies in no git repository, and its triggers are about several" in told.stderr
+    assert "`--repo PATH|URL` says where the commit is" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--commit", "HEAD", "--repo", "nowhere"), "`nowhere` is no git repository"),
+        (("--commit", "HEAD", "--repo", "file:///nowhere.git"), "is no git repository that can"),
+        (("--commit", "nope", "--repo", "."), "there is no commit `nope` in "),
+        (("--event", "x.json", "--repo", "."), "`--repo` says where a `--commit` is"),
+    ],
+)
+def test_a_repository_that_is_none(outside: Rflow, words: tuple[str, ...], told: str) -> None:
+    done = outside(*words)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_which_branch_of_an_address_is_asked(outside: Rflow, flow: Path) -> None:
+    sha, repo = git(flow.parent, "rev-parse", "HEAD"), f"file://{flow.parent}"
+    done = outside("--commit", sha, "--repo", repo)
+    assert done.returncode == 2
+    assert "which branch is it pushed to?" in done.stderr
+    assert outside("--commit", sha, "--repo", repo, "--branch", "main").returncode == 0
