@@ -17,6 +17,7 @@ from rflow.cli.failure import Failure
 from rflow.cli.flows import Flows, flows_of
 from rflow.cli.target import state_option
 from rflow.cli.trigger_event import of_commit, of_message
+from rflow.cli.trigger_list import list_
 
 if TYPE_CHECKING:
     from rflow.server.events import GitEvent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rflow.server.triggers import Listening
 
 EXAMPLE = """
+rflow trigger list release.rflow
 rflow trigger test release.rflow --commit HEAD
 rflow trigger test release.rflow --commit main --repo https://git.example.com/acme/shop
 rflow trigger test release.rflow --event push.json --host github
@@ -35,7 +37,7 @@ SIGNS = {"yes": ("yes", "green"), "no": ("no", "red"), "open": ("?", "yellow")}
 @click.group("trigger", cls=Family, example=EXAMPLE)
 @click.pass_context
 def trigger(ctx: click.Context) -> None:
-    """What starts runs by itself, tried out."""
+    """What starts runs by itself: listed, and tried out."""
     if ctx.invoked_subcommand is None:
         say(ctx.get_help())
 
@@ -117,6 +119,7 @@ def test(
 
 
 trigger.add_command(test)
+trigger.add_command(list_)
 
 
 # -- what is said of it ----------------------------------------------------------------------------

@@ -3,10 +3,7 @@
 Owns the table `ticks`: up to when the times of a trigger were looked at. The deliveries of what was
 due since and that mark are written in one transaction, and a due time is the key of its delivery:
 whatever happens, a time is neither forgotten nor taken twice.
-
-In spring, a time that the clock skips is due at the first moment after the gap. In autumn, a time
-that the clock shows twice is due once, unless the hour says `*`: then every hour that passes
-counts.
+When a time is due is known to `due`.
 """
 
 from __future__ import annotations
@@ -14,12 +11,11 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from rflow.server import deliveries
 from rflow.server.core import Server
 from rflow.server.deliveries import Incoming
+from rflow.server.due import due_times, schedule_of, zone_of
 from rflow.server.looping import Looping
 from rflow.server.receiving import Receiver
 from rflow.server.triggers import Listening, listening
@@ -27,34 +23,6 @@ from rflow.server.triggers import Listening, listening
 LOOK_S = 1.0
 LATE_S = 60.0
 """A time that is looked at so much later was missed."""
-MISSED_MAX = 100
-_YEARS_S = 5 * 366 * 86400.0
-
-
-def due_times(schedule: str, timezone: str, after: float, until: float) -> list[datetime]:
-    """The times that are due after one moment and up to another, at most the last 100 of them."""
-    zone = ZoneInfo(timezone)
-    hour = schedule.split()[1]
-    twice = hour.startswith("*")
-    window = 3600.0
-    while True:
-        begin = max(after, until - window)
-        found = _between(schedule, zone, begin, until, twice)
-        if begin <= after or len(found) >= MISSED_MAX or window > _YEARS_S:
-            return found[-MISSED_MAX:]
-        window *= 4
-
-
-def _between(
-    schedule: str, zone: ZoneInfo, after: float, until: float, twice: bool
-) -> list[datetime]:
-    found = []
-    times = croniter(schedule, datetime.fromtimestamp(after, zone))
-    while (at := times.get_next(datetime)).timestamp() <= until:
-        again = at.utcoffset() != at.replace(fold=0).utcoffset()
-        if at.timestamp() > after and (twice or not again):
-            found.append(at)
-    return found
 
 
 def chosen(times: list[datetime], now: float, missed: str) -> list[datetime]:
@@ -88,9 +56,9 @@ class Clock(Looping):
         last = {(row["flow"], row["trigger"]): (row["schedule"], row["last"]) for row in rows}
         for one in listening(self._server.catalog.flows(), self._server.host, "cron"):
             schedule, at = last.get((one.flow, one.name), ("", now))
-            if schedule != _schedule(one):
+            if schedule != schedule_of(one):
                 self._mark(one, now, [])
-            elif times := due_times(str(one.inputs["schedule"]), _zone(one), at, now):
+            elif times := due_times(str(one.inputs["schedule"]), zone_of(one), at, now):
                 self._mark(one, now, chosen(times, now, str(one.inputs.get("missed", "one"))))
 
     def _mark(self, one: Listening, now: float, times: list[datetime]) -> None:
@@ -104,15 +72,7 @@ class Clock(Looping):
             db.execute(
                 "INSERT INTO ticks (flow, trigger, schedule, last) VALUES (?, ?, ?, ?) ON CONFLICT "
                 "(flow, trigger) DO UPDATE SET schedule = excluded.schedule, last = excluded.last",
-                (one.flow, one.name, _schedule(one), now),
+                (one.flow, one.name, schedule_of(one), now),
             )
         if times:
             self._receiver.wake()
-
-
-def _zone(one: Listening) -> str:
-    return str(one.inputs.get("timezone") or "UTC")
-
-
-def _schedule(one: Listening) -> str:
-    return f"{one.inputs['schedule']} {_zone(one)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -28,6 +29,7 @@ from rflow.server.catalog import Refused, Served
 from rflow.server.changes import FlowChange
 from rflow.server.compiling import Told
 from rflow.server.core import Server
+from rflow.server.due import next_times
 from rflow.server.problems import Answer
 from rflow.server.reach import of
 from rflow.server.shapes import LIMIT_MAX, Reason, Wanted
@@ -52,12 +54,14 @@ class ArgShape(BaseModel):
 
 
 class TriggerShape(BaseModel):
-    """A trigger of a flow; `inputs` are expressions as the plan has them."""
+    """A trigger of a flow; `inputs` are expressions as the plan has them. `next_due` is when a
+    `cron` trigger is due next, in seconds since 1970, null for the others."""
 
     name: str
     kind: str
     doc: str
     inputs: dict[str, Any]
+    next_due: float | None
 
 
 class FlowShape(BaseModel):
@@ -133,6 +137,7 @@ def plan_digest(plan: Plan) -> str:
 def flow_json(server: Server, found: Served) -> dict[str, Any]:
     """A flow as the API has it."""
     plan, journal = found.plan, server.services.here().journal
+    due = next_times(plan, server.host, found.directory, time.time())
     return {
         "flow": found.flow,
         "path": found.path or found.file.name,
@@ -159,6 +164,7 @@ def flow_json(server: Server, found: Served) -> dict[str, Any]:
                 "kind": trigger.kind,
                 "doc": trigger.doc,
                 "inputs": {name: write_expr(expr) for name, expr in trigger.inputs.items()},
+                "next_due": due.get(trigger.name),
             }
             for trigger in plan.triggers
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from rflow.runner.line import pause_of
 from rflow.runner.problems import StateError
 from rflow.runner.saved import shown_args
 from rflow.server import actions, actions_flows, actions_triggers, webhooks
+from rflow.server.due import next_times
 from rflow.server.pages.forms import Posted
 from rflow.server.pages.look import changed, render
 from rflow.server.pages.nodes import nodes_of
@@ -93,6 +95,7 @@ def _page(
         toggled=toggled,
         arguments=arguments(plan, shown_args(service.journal, plan)),
         triggers=[(trigger, _fields(trigger.inputs)) for trigger in plan.triggers],
+        due=next_times(plan, server.host, served.directory, time.time()),
         paused=pause_of(service.journal, flow),
         runs=service.runs(flow=flow, limit=LISTED),
         hooks=[one for one in webhooks.listed(server.store, flow) if one.kind == "flow"],

@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rflow.server import deliveries, triggering
-from rflow.server.clock import MISSED_MAX, Clock, chosen, due_times
+from rflow.server.clock import Clock, chosen
 from rflow.server.core import Server
+from rflow.server.due import MISSED_MAX, due_times
 from rflow.server.store import Store
 
 from .conftest import Place, wait_for
