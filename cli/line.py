@@ -14,6 +14,7 @@ from rflow.cli.command import command, note, say
 from rflow.cli.complete import node_argument, run_argument, stage_argument
 from rflow.cli.decide import mention_driver
 from rflow.cli.failure import Failure
+from rflow.cli.logged import logged
 from rflow.cli.target import (
     as_option,
     find_node,
@@ -70,7 +71,9 @@ def freeze(stage: str | None, until: str, reason: str, by: str | None, state: st
     end = moment(until, now)
     if end <= now:
         raise Failure(f"`--until {clean(until)}` is past", help="give a time to come, or `4h`")
-    service.freeze(name, until=end, reason=reason, by=person(by))
+    who = person(by)
+    with logged(service, state, who, "stage.freeze", name, until=end, reason=reason):
+        service.freeze(name, until=end, reason=reason, by=who)
     say(f"{name} is frozen until {times.day_time(end)} ({times.relative(end, now)})")
     note(f"  end it: rflow thaw {name}")
     note('  let one node through: rflow pass RUN NODE --reason "…"')
@@ -92,12 +95,14 @@ def _to_freeze(service: Service, text: str | None) -> str:
 
 @command("thaw", example=THAW_EXAMPLE)
 @stage_argument
+@as_option
 @state_option
-def thaw(stage: str | None, state: str | None) -> int:
-    """End the freeze of a stage before its time."""
+def thaw(stage: str | None, by: str | None, state: str | None) -> int:
+    """End the freeze of a stage before its time. `rflow audit` says who did."""
     service = open_state(state)
     name = stage if stage is not None and _FULL.fullmatch(stage) else find_stage(service, stage)
-    service.thaw(name)
+    with logged(service, state, person(by), "stage.thaw", name):
+        service.thaw(name)
     say(f"{name} is not frozen any more")
     return 0
 

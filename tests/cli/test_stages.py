@@ -79,7 +79,11 @@ def test_a_freeze_holds_and_one_node_passes(rflow: Rflow, tmp_path: Path) -> Non
     assert shop.json("show", run, "web")["view"]["status"] == "waiting"
     wrong = rflow("pass", run, "image", "--reason", "agreed")
     assert "error[RF952]" in wrong.stderr
-    assert shop.done("thaw", "production") == "shop.production is not frozen any more\n"
+    ended = shop.done("thaw", "production", "--as", "lead@example.com")
+    assert ended == "shop.production is not frozen any more\n"
+    said = [(one["who"], one["action"], one["object"]) for one in shop.json("audit")]
+    assert said[0] == ("lead@example.com", "stage.thaw", "shop.production")
+    assert said[1] == (LEAD, "stage.freeze", "shop.production")
     assert rflow("thaw", "production").returncode == entry.USAGE
     shop.done("resume", run)
     assert shop.site() == "version 2"
