@@ -159,7 +159,7 @@ class Catalog:
             warnings = tuple(told for told in good.told if told.severity == "warning")
             for name, plan in good.plans.items():
                 if name in flows:
-                    refused.append(_twice(self.root / path, flows[name], name))
+                    refused.append(_twice(self.root, path, flows[name].path, name))
                     continue
                 doc, folder = good.docs.get(name, ""), good.file.parent
                 flows[name] = Served(
@@ -168,10 +168,12 @@ class Catalog:
         self._flows, self._refused = {**flows, **self._held}, tuple(refused)
 
 
-def _twice(path: Path, first: Served, name: str) -> Refused:
-    message = f"the flow `{name}` of `{path.name}` is not served: `{first.file.name}` has one"
-    told = Told(SERVED_TWICE.id, "error", message, str(path), "rename one of the two")
-    return Refused(path, f"error: {message}\n", (told,))
+def _twice(root: Path, path: str, first: str, name: str) -> Refused:
+    message = f"the flow `{name}` of `{path}` is not served: `{first}` has one of that name"
+    help = "rename one of the two, or serve the folder of one alone"
+    told = Told(SERVED_TWICE.id, "error", message, path, help)
+    text = f"error[{told.code}]: {message}\n  help: {help}\n"
+    return Refused(root / path, text, (told,))
 
 
 def flow_files(root: Path) -> Iterator[Path]:

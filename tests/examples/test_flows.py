@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from rflow.cli.serving import compile_file
+from rflow.server.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -31,6 +33,12 @@ def test_an_example_is_formatted(name: str) -> None:
     done = rflow("fmt", "--diff", "--check", EXAMPLES / name, cwd=EXAMPLES)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_all_examples_can_be_served_together() -> None:
+    catalog = Catalog(EXAMPLES, compile_file)
+    assert [refused.text for refused in catalog.refused()] == []
+    assert {served.path for served in catalog.flows()} <= {*FLOWS}
 
 
 @pytest.mark.slow
