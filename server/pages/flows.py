@@ -18,8 +18,9 @@ from rflow.runner.saved import shown_args
 from rflow.server import actions, actions_flows, actions_triggers, webhooks
 from rflow.server.due import next_times
 from rflow.server.pages.forms import Posted
-from rflow.server.pages.look import changed, render
-from rflow.server.pages.nodes import nodes_of
+from rflow.server.pages.graph import Pictures
+from rflow.server.pages.look import changed, render, to_node
+from rflow.server.pages.nodes import found, nodes_of, shown
 from rflow.server.pages.who import Admin, Run, View
 from rflow.server.reach import of
 from rflow.server.webhooks import Made
@@ -61,9 +62,23 @@ def flows(request: Request, who: View) -> Response:
 
 
 @router.get("/flows/{flow}")
-def flow(request: Request, who: View, flow: str, groups: str = "", find: str = "") -> Response:
-    """A flow; `find` is what its nodes are looked through for, where they are a list."""
-    return _page(request, flow, groups=groups, find=find)
+def flow(
+    request: Request,
+    who: View,
+    flow: str,
+    groups: str = "",
+    node: str = "",
+    find: str = "",
+    view: str = "",
+) -> Response:
+    """A flow; `node` is shown, `find` is what its nodes are looked through for, and with `view` as
+    `list` they stand as a list."""
+    if find.strip():
+        plan = actions.served(of(request), flow).plan
+        ids = ((one.id, "") for one in plan.nodes if one.kind != "join")
+        if only := found(ids, find).only:
+            return to_node(request, groups, only)
+    return _page(request, flow, groups=groups, node=node, find=find, view=view)
 
 
 def _page(
@@ -71,7 +86,9 @@ def _page(
     flow: str,
     *,
     groups: str = "",
+    node: str = "",
     find: str = "",
+    view: str = "",
     made: Made | None = None,
     problem: StateError | None = None,
     about: str = "",
@@ -81,8 +98,11 @@ def _page(
     served = actions.served(server, flow)
     service = server.services.here()
     plan = served.plan
-    toggled = {group for group in groups.split(",") if group}
-    picture = request.app.state.pictures.of_flow(plan, toggled)
+    pictures: Pictures = request.app.state.pictures
+    folding = pictures.folding(plan)
+    toggled = folding.opened(frozenset(filter(None, groups.split(","))), node)
+    picture = pictures.of(plan, folding.closed(toggled))
+    is_list = view == "list" or bool(find.strip()) or picture is None
     return render(
         "flow.html",
         request,
@@ -91,7 +111,9 @@ def _page(
         plan=plan,
         stage=stage_of(plan.stage) if plan.stage is not None else "",
         picture=picture,
-        nodes=nodes_of(plan, find) if picture is None else None,
+        folding=folding,
+        nodes=nodes_of(plan, find) if is_list else None,
+        shown=shown(plan, node) if node else None,
         toggled=toggled,
         arguments=arguments(plan, shown_args(service.journal, plan)),
         triggers=[(trigger, _fields(trigger.inputs)) for trigger in plan.triggers],

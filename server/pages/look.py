@@ -11,6 +11,7 @@ import time
 from functools import cache
 from importlib import resources
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -18,6 +19,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from rflow.runner.inbox import inbox
 from rflow.runner.problems import StateError
 from rflow.server.pages import words
+from rflow.server.pages.graph import DRAWN_MAX
 from rflow.server.reach import of
 from rflow.server.tokens import includes
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -68,6 +70,7 @@ def environment() -> Environment:
     )
     made.filters.update(words.FILTERS)
     made.globals["static"] = _address
+    made.globals["drawn_max"] = DRAWN_MAX
     made.globals["ago"] = lambda at: words.relative(at, time.time())
     return made
 
@@ -128,6 +131,12 @@ class Headers:
             await send(message)
 
         await self.app(scope, receive, sent if scope["type"] == "http" else send)
+
+
+def to_node(request: Request, groups: str, node: str) -> RedirectResponse:
+    """The answer to a search that can have meant only one node: its place on the same page."""
+    asked = urlencode({"node": node, **({"groups": groups} if groups else {})})
+    return RedirectResponse(f"{quote(request.url.path)}?{asked}#node", 303)
 
 
 def changed(request: Request, address: str) -> RedirectResponse:

@@ -59,8 +59,6 @@ def parts(
     state = service.fold(run, records)
     view = view_of(state, records)
     plan = state.graph.plan
-    toggled = {group for group in groups.split(",") if group}
-    picture = pictures.of(plan, state.created.plan, toggled)
     now = time.time()
     ended = view.phase == "ended"
     selected = None
@@ -69,12 +67,18 @@ def parts(
             selected = node_part(service, run, node)
         except StateError:
             selected = None
+    folding = pictures.folding(plan, digest := state.created.plan)
+    shown = selected["record"].view.plan_id if selected else ""
+    toggled = folding.opened(frozenset(filter(None, groups.split(","))), shown)
+    picture = pictures.of(plan, folding.closed(toggled), digest)
     return {
         "run": service.summary(run),
         "view": view,
         "plan": plan,
         "created": state.created,
+        "folding": folding,
         "picture": picture,
+        "shown": shown,
         "box_states": _box_states(picture, view),
         "toggled": toggled,
         "bars": bars(view, now)[:ROWS_MAX],

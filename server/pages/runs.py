@@ -10,7 +10,8 @@ from fastapi.responses import RedirectResponse, Response
 from rflow.runner.problems import StateError
 from rflow.server import actions
 from rflow.server.pages.forms import Posted
-from rflow.server.pages.look import changed, render
+from rflow.server.pages.look import changed, render, to_node
+from rflow.server.pages.nodes import found
 from rflow.server.pages.run_parts import log_blocks, node_part, parts
 from rflow.server.pages.who import Approve, Run, View
 from rflow.server.problems import Answer
@@ -64,15 +65,22 @@ def runs(
 
 
 @router.get("/runs/{run}")
-def show(request: Request, who: View, run: str, node: str = "", groups: str = "") -> Response:
-    """A run; `node` is shown beside the graph, `groups` are not open or closed as they begin."""
+def show(
+    request: Request, who: View, run: str, node: str = "", groups: str = "", find: str = ""
+) -> Response:
+    """A run; `node` is shown beside the graph, `groups` are not open or closed as they begin, and
+    `find` is what a node is looked for by."""
     server = of(request)
     service = server.services.here()
     id = service.resolve(run)
     if id != run:
         return RedirectResponse(f"/runs/{id}", 303)
-    found = parts(server, request.app.state.pictures, who, id, node, groups)
-    return render("run.html", request, **found)
+    shown = parts(server, request.app.state.pictures, who, id, node, groups)
+    nodes = ((one.id, one.status) for one in shown["view"].nodes)
+    among = found(nodes, find) if find.strip() else None
+    if among is not None and among.only:
+        return to_node(request, groups, among.only)
+    return render("run.html", request, found=among, **shown)
 
 
 @router.get("/runs/{run}/log")

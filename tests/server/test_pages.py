@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -323,24 +324,77 @@ def test_pause_and_unpause(visit: Visit) -> None:
     assert "no releases today" not in visitor.send("/flows/hello/unpause").text
 
 
-def test_a_flow_that_is_too_large_to_be_drawn_has_a_list_of_its_nodes(
-    visit: Visit, place: Place
-) -> None:
+@pytest.fixture
+def wide(visit: Visit, place: Place) -> Visit:
+    """A flow with 450 nodes side by side, and one behind them."""
     server: Server = visit.server  # type: ignore[attr-defined]
     nodes = "".join(f'node n{one}: sh {{ script = "true"  pure }}\n' for one in range(450))
     last = 'node last: sh after n7 { script = "true"  pure }'
     place.write("wide.rflow", f"flow wide {{\n{nodes}{last}\n}}\n")
     server.catalog.refresh()
-    visitor = visit("view")
+    return visit
+
+
+def test_a_large_flow_is_drawn_in_stretches_that_open(wide: Visit) -> None:
+    visitor = wide("view")
 
     page = visitor.see("/flows/wide")
+    assert 'aria-label="n0 … n449, 450 nodes, open the group"' in page
+    assert page.count("data-node=") == 1
+    opened = visitor.see("/flows/wide?groups=~1")
+    assert 'aria-label="Close the group n0 … n449"' in opened
+    assert opened.count("data-node=") == 1
+    assert visitor.see("/flows/wide?groups=*").count("data-node=") == 451
+
+
+def test_a_node_is_found_where_it_stands(wide: Visit) -> None:
+    visitor = wide("view")
+
+    answer = visitor.client.get("/flows/wide?find=N321")
+    assert (answer.url.path, answer.url.params["node"]) == ("/flows/wide", "n321")
+    assert re.search(r'class="node sort-plain selected"[^>]*data-node="n321"', answer.text)
+    assert "node n321: sh" in answer.text
+
+
+def test_a_node_of_a_run_is_found_by_a_part_of_its_name(visit: Visit, place: Place) -> None:
+    server: Server = visit.server  # type: ignore[attr-defined]
+    nodes = "".join(f'node n{n}: sh after go {{ script = "true"  pure }}\n' for n in range(100))
+    place.write(
+        "large.rflow", f"flow large {{\napprove go {{ within 1h else reject }}\n{nodes}}}\n"
+    )
+    server.catalog.refresh()
+    run = start(visit, place, "large", "waiting")
+    visitor = visit("view")
+
+    answer = visitor.client.get(f"/runs/{run}?find=n32")
+    assert answer.url.params["node"] == "n32"
+    assert 'data-node="n32"' in answer.text
+    several = visitor.see(f"/runs/{run}?find=2")
+    assert re.findall(r'n\d+<span class="quiet-text">, pending</span></a></li>', several)[:1]
+    assert "19 nodes with <b>2</b> in the name" in several
+    nothing = visitor.see(f"/runs/{run}?find=%3Cb%3E")
+    assert "No node has <b>&lt;b&gt;</b> in its name" in nothing
+
+
+def test_the_nodes_of_a_large_flow_stand_as_a_list_too(wide: Visit) -> None:
+    visitor = wide("view")
+
+    page = visitor.see("/flows/wide?view=list")
     assert "451 nodes" in page
-    assert page.count('<th scope="row">n') == 450
-    found = visitor.see("/flows/wide?find=LAST")
-    assert '<th scope="row">last</th>' in found
-    assert '<td class="num dim">2</td>' in found
-    assert '<th scope="row">n1</th>' not in found
+    assert page.count('<th scope="row"><a') == 451
+    found = visitor.see("/flows/wide?find=44")
+    assert ">n144</a>" in found
+    assert ">n1</a>" not in found
+    assert '<td class="num dim">1</td>' in found
     assert 'id="nodes"' not in visitor.see("/flows/hello")
+
+
+def test_what_is_too_large_even_so_is_a_list(wide: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rflow.server.pages.graph.DRAWN_MAX", 400)
+    page = wide("view").see("/flows/wide?groups=*")
+
+    assert "too large to be drawn at once" in page
+    assert 'id="nodes"' in page
 
 
 def test_a_refused_file_is_shown_with_what_is_wrong(visit: Visit, place: Place) -> None:

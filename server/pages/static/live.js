@@ -1,13 +1,23 @@
 // Keeping a page fresh: when the server says that there is news, the page is asked for anew, and
-// its parts that are marked `data-live` are put in place of the old ones where they differ.
+// its parts that are marked `data-live` are made what they are there.
 
-const SOON_MS = 120, SLOW_FACTOR = 4;
+const SOON_MS = 120, SLOW_FACTOR = 2;
 
-// What a part is, without the times in it, which differ with every look.
-function essence(part) {
-  const copy = part.cloneNode(true);
-  for (const time of copy.querySelectorAll("time")) time.replaceChildren();
-  return copy.innerHTML;
+// Make what stands there what the server says, with as little change as can be: what is the same
+// stays, with its focus and its place. What scripts put there (`data-own`, styles) and what the
+// reader opened is left alone.
+function renew(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && name !== "style" && name !== "open") old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  const [before, after] = [old, fresh].map((one) => [...one.childNodes].filter((child) => !child.dataset?.own));
+  before.forEach((child, at) => after[at] ? renew(child, after[at]) : child.remove());
+  old.append(...after.slice(before.length));
 }
 
 function isBusy(part) {
@@ -44,11 +54,9 @@ function remember(part) {
   };
 }
 
-export function keepFresh(setUp) {
+export function keepFresh(setUp, tellTimes) {
   const address = document.body.dataset.events;
   if (!address) return;
-  const known = new Map();
-  for (const part of document.querySelectorAll("[data-live][id]")) known.set(part.id, null);
   const gone = document.getElementById("gone"), said = document.getElementById("said");
   let wanted = false, going = false, source = null;
 
@@ -58,9 +66,7 @@ export function keepFresh(setUp) {
     wanted = false;
     const began = performance.now();
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") return location.reload();
-      if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      await load();
       tell(false);
     } catch {
       tell(true);
@@ -70,19 +76,23 @@ export function keepFresh(setUp) {
     setTimeout(() => { going = false; if (wanted) refresh(); }, SOON_MS + SLOW_FACTOR * took);
   }
 
+  async function load() {
+    const asked = location.href;
+    const answer = await fetch(asked, { headers: { accept: "text/html" } });
+    if (answer.redirected && new URL(answer.url).pathname === "/sign-in") return location.reload();
+    if (!answer.ok) return;
+    const text = await answer.text();
+    if (asked === location.href) take(new DOMParser().parseFromString(text, "text/html"));
+    else wanted = true;
+  }
+
   function take(fresh) {
+    tellTimes(fresh);
     for (const part of document.querySelectorAll("[data-live][id]")) {
       const other = fresh.getElementById(part.id);
-      if (!other) continue;
-      const now = essence(other);
-      if (known.get(part.id) === now || isBusy(part)) continue;
-      if (known.get(part.id) === null && essenceAtFirst.get(part.id) === now) {
-        known.set(part.id, now);
-        continue;
-      }
-      known.set(part.id, now);
+      if (!other || part.isEqualNode(other) || isBusy(part)) continue;
       const restore = remember(part);
-      part.replaceChildren(...other.childNodes);
+      renew(part, document.adoptNode(other));
       setUp(part);
       restore();
     }
@@ -93,10 +103,6 @@ export function keepFresh(setUp) {
 
   function tell(isGone) { gone.hidden = !isGone; }
 
-  const essenceAtFirst = new Map();
-  for (const part of document.querySelectorAll("[data-live][id]")) {
-    essenceAtFirst.set(part.id, essence(part));
-  }
   let lastSaid = document.querySelector("[data-say]")?.dataset.say;
 
   function listen() {
@@ -129,6 +135,8 @@ export function keepFresh(setUp) {
   });
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
+  addEventListener("popstate", () => load().catch(() => location.reload()));
   const every = Number(document.body.dataset.every);
   if (every) setInterval(refresh, every * 1000);
+  return load;
 }

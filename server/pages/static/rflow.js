@@ -2,7 +2,7 @@
 // Without this file all pages work; they are only as fresh as their last load.
 
 import { keepFresh } from "./live.js";
-import { setUpGraphs } from "./graph.js";
+import { openInPlace, setUpGraphs } from "./graph.js";
 
 const minute = 60, hour = 3600, day = 86400;
 
@@ -99,4 +99,5 @@ for (const button of document.querySelectorAll("[data-theme-switch]")) {
 for (const log of document.querySelectorAll("[data-follow]")) log.scrollTop = log.scrollHeight;
 setUp(document);
 setInterval(() => tellTimes(document), 10_000);
-keepFresh(setUp);
+const load = keepFresh(setUp, tellTimes);
+if (load) openInPlace(load);
