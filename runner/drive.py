@@ -44,9 +44,10 @@ from rflow.runner.step import Step
 POLL_S = 0.1
 """How often a driver looks whether another process asked something of it."""
 
-SETTLE_S = 0.0005
+TELL_S = 0.01
 UNTOLD_MAX = 256
-"""An observer is told of a record when there was no news for so long, or it is one of so many."""
+"""An observer is told of a record when it is so old, or one of so many: to tell of each at once
+would hold up what is to happen."""
 
 
 class Clock(Protocol):
@@ -93,6 +94,7 @@ class Driver:
         self._version = -1
         self._looked_at = 0.0
         self._untold: list[Record] = []
+        self._tell_at = 0.0
         self._status = ""
         self._uses_locks = any(node.lock is not None for node in self.state.graph.plan.nodes)
 
@@ -154,9 +156,14 @@ class Driver:
             due = self.next_due()
             timeout = POLL_S if due is None else max(0.0, min(POLL_S, due - self.clock.now()))
         messages: list[Message] = []
-        message = self.dispatcher.next(min(timeout, SETTLE_S) if self._untold else timeout)
-        if message is None and self._untold:
-            self._tell()
+        message = None
+        if self._untold:
+            left = self._tell_at - self.clock.now()
+            if left > 0:
+                message = self.dispatcher.next(min(timeout, left))
+            if message is None:
+                self._tell()
+        if message is None:
             message = self.dispatcher.next(timeout)
         while message is not None:
             messages.append(message)
@@ -348,14 +355,15 @@ class Driver:
         # Last: after a crash an attempt may be taken up, and ended since the run is cancelled.
         for id in step.stops:
             self.dispatcher.stop(id)
+        if not self._untold:
+            self._tell_at = step.now + TELL_S
         self._untold.extend(step.events)
         if len(self._untold) > UNTOLD_MAX or self.state.ended:
             self._tell()
         return bool(step.events)
 
     def _tell(self) -> None:
-        """Tell the observer. It waits until what was submitted has had time to begin, so that
-        showing what happened does not hold up what is to happen."""
+        """Tell the observer."""
         untold, self._untold = self._untold, []
         if self.observe is not None:
             for record in untold:

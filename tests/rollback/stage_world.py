@@ -135,8 +135,8 @@ class World:
     kinds: dict[str, str] = field(default_factory=dict)
     done_keys: set[str] = field(default_factory=set)
     snapshots: dict[str, dict[str, tuple[Json, str]]] = field(default_factory=dict)
-    moving: dict[str, str] = field(default_factory=dict)
-    """Resource → the run that has announced a change of it and has not ended that attempt."""
+    moving: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Resource → the run and node that have announced a change of it; the attempt goes on."""
     began: dict[str, tuple[int, set[str]]] = field(default_factory=dict)
     """Of each rollback, how much had been done when it was created, and which runs went on."""
     away: dict[str, set[str]] = field(default_factory=dict)
@@ -174,7 +174,7 @@ class World:
         """What the stage is when a run ends."""
         self.snapshots[run] = {
             resource: (MOVING, "")
-            if self.moving.get(resource, run) != run
+            if self.moving.get(resource, (run, ""))[0] != run
             else (self.values.get(resource), self.holder.get(resource, ""))
             for resource in RESOURCES
         }
@@ -214,7 +214,7 @@ class Journal(MemoryJournal):
                 if event.reason.code not in ("cut-off", "redo"):
                     raise Violation(f"{event.node} of {run} began on a frozen stage")
             case ev.Intended():
-                world.moving[event.resource] = run
+                world.moving[event.resource] = run, event.node
                 away = {digest for taken in world.away.values() for digest in taken}
                 if release and away.intersection(digests_in(event.after)):
                     raise Violation(f"{run} brings back what was taken away")
@@ -297,8 +297,8 @@ class Dispatcher:
         self.messages.append(Message(command.node, command.attempt, body))
 
     def _leave(self, command: Command) -> None:
-        for resource, run in [*self.world.moving.items()]:
-            if run == command.run and command.mode in ("run", "restore"):
+        for resource, by in [*self.world.moving.items()]:
+            if by == (command.run, command.node) and command.mode in ("run", "restore"):
                 del self.world.moving[resource]
 
     def _advance(self, going: Going) -> None:
