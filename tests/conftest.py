@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from rflow.runner.problems import StateError
 from rflow.runner.sqlite_reading import SqliteReading
 
 # What tests of several folders share is imported by name: tests are imported by file.
 sys.path.insert(0, str(Path(__file__).parent))
 
-# The same examples in every run: a change is judged by itself, not by luck. To look further, run
-# with `--hypothesis-profile=search`.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("search", derandomize=False, max_examples=1000)
+# The same examples in every run: a change is judged by itself, not by luck, nor by how quick the
+# machine is just then. To look further, run with `--hypothesis-profile=search`.
+ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", ANY_SPEED, derandomize=True)
+settings.register_profile("search", ANY_SPEED, derandomize=False, max_examples=1000)
 settings.load_profile("repeatable")
 
 OPEN_MAX = 200
