@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import socket
 
@@ -14,8 +15,11 @@ from rflow.server.core import Server
 from rflow.server.listening import remember
 from rflow.server.logging import Form, install
 from rflow.server.tokens import any_stands, sign_in_code
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 KEEP_ALIVE_S = 20
+HEAD_S = 20.0
+"""So long may it take until a request's head is there."""
 GRACE_S = 5
 
 
@@ -63,6 +67,33 @@ def serve(server: Server, log_form: Form = "text") -> int:
     return 0
 
 
+class Connection(H11Protocol):
+    """A connection that is closed where the head of a request does not come in time. Uvicorn alone
+    would keep one that says nothing, or too little, for ever."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._late = self.loop.call_later(HEAD_S, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._in_time()
+        elif self._late is None:
+            self._late = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
 class Loop(uvicorn.Server):
     """The event loop with the server's application; who listens is let go before it ends."""
 
@@ -71,6 +102,7 @@ class Loop(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 self._app,
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 server_header=False,

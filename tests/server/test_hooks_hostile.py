@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from rflow.cli import serving_loop
 from rflow.server import deliveries, routes_hooks
 from rflow.server.config import Config, Repository, SecretRef
 from rflow.server.core import Server
 
+from .api import GATED, Api
 from .conftest import Place
 from .messages import SECRET, headers, payload
 
@@ -29,10 +31,13 @@ def hooked(place: Place, listening: Listening) -> tuple[Server, str]:
     return server, url
 
 
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
 def raw(url: str, request: bytes) -> bytes:
     """What a server answers to these bytes."""
-    port = int(url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", port_of(url)), timeout=30) as client:
         client.sendall(request)
         return client.recv(4096)
 
@@ -45,6 +50,38 @@ def test_a_client_that_sends_nothing_more_is_let_go(
     answer = raw(hooked[1], b"POST /hooks/github HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
 
     assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"second"])
+def test_a_head_that_does_not_come_ends_the_connection(
+    hooked: tuple[Server, str], monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(serving_loop, "HEAD_S", 0.2)
+    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", port_of(hooked[1])), timeout=30) as client:
+        if begun == b"second":  # one head was there, the next one is not
+            client.sendall(whole)
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += client.recv(4096)
+            begun = whole[:-2]
+        for byte in begun:
+            client.sendall(bytes([byte]))
+        assert client.recv(4096) == b""
+
+
+def test_an_answer_may_take_longer_than_a_head(
+    place: Place, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_loop, "HEAD_S", 0.1)
+    place.write("gated.rflow", GATED)
+    api = Api(*listening())
+    run = api.start("release")
+    for _ in range(2):
+        found = api("view").get(f"/runs/{run}", params={"wait": 1})
+        assert found.json()["concluded"] is False
+    api.close()
 
 
 def test_a_body_without_end_is_cut_off(
