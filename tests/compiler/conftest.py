@@ -6,12 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from rflow.plugins.types import Specs
-
-# How long an example takes says nothing on a machine that does other things too.
-settings.register_profile("compiler", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("compiler")
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -8,16 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from rflow.compiler.plan import Plan
 from rflow.compiler.program import Checked, LoadError, check
 from rflow.dsl.diagnostics import Source
 from rflow.dsl.render import render_text
 from rflow.plugins.host import Host
 from rflow.plugins.types import Specs
-
-settings.register_profile("diff", deadline=None)
-settings.load_profile("diff")
 
 sys.path.insert(0, str(Path(__file__).parent))
 

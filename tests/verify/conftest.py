@@ -7,15 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from rflow.runner.state_dir import StateDir
-
-settings.register_profile("verify", deadline=None)
-settings.load_profile("verify")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from records import Recorded, record  # noqa: E402 - the folder is on the path from here on
+from records import Recorded, record
 
 
 @pytest.fixture
