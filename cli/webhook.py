@@ -6,20 +6,22 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rflow.cli import times
 from rflow.cli.cells import clean
 from rflow.cli.command import Family, app, command, format_option, note, say
+from rflow.cli.decoding import decoded
 from rflow.cli.failure import Failure
 from rflow.cli.flows import flows_of
 from rflow.cli.server_address import Known, address_of_server, url_option
 from rflow.cli.show import with_iso
 from rflow.cli.table import Column, lay_out
-from rflow.cli.target import as_option, open_state, person, state_option
+from rflow.cli.target import as_option, on_server, open_state, person, state_option
 
 if TYPE_CHECKING:
+    from rflow.cli.client import Client
     from rflow.runner.service import Service
     from rflow.server.store import Store
     from rflow.server.tokens import Principal
@@ -42,7 +44,7 @@ id_argument = click.argument("id_", metavar="ID")
 def webhook(ctx: click.Context) -> None:
     """Make and end the addresses by which other programs start a flow.
 
-    Works on the state of this machine, whether a server runs or not.
+    Without `--server` it works on the state of this machine, whether a server runs or not.
     """
     if ctx.invoked_subcommand is None:
         help = "`rflow webhook create`, `list`, `rotate`, `revoke`"
@@ -63,6 +65,28 @@ def _open(state: str | None, file: str | None = None) -> Iterator[tuple[Service,
     finally:
         store.close()
         service.close()
+
+
+def _asked(state: str | None) -> Client | None:
+    """The server that is asked, None for the state of this machine."""
+    remote = on_server() if state is None else None
+    return None if remote is None else remote.client
+
+
+def _path(*parts: str) -> str:
+    from rflow.cli.client import path_of
+
+    return path_of("webhooks", *parts)
+
+
+def _there(url: str | None, client: Client) -> Known:
+    return Known((url or client.url).rstrip("/"), "")
+
+
+def _made(given: Any) -> Made:
+    from rflow.server.webhooks import Made
+
+    return decoded(Made, given)
 
 
 def _who(by: str | None) -> Principal:
@@ -96,8 +120,14 @@ def create(
 ) -> int:
     """Make a webhook of a flow, and print its address once: its token is not kept.
 
-    Whoever has the address may start the flow: treat it like a password.
+    Whoever has the address may start the flow: treat it like a password. With `--server`, FILE is
+    the name of a flow there.
     """
+    if (client := _asked(state)) is not None:
+        person(by)
+        body = {"flow": flow or file, "trigger": trigger, "signed": signed, "rate": rate}
+        _show_made(_made(client.ask("POST", "/webhooks", json=body)), _there(url, client), form)
+        return 0
     from rflow.runner.secrets import Key
     from rflow.server import audit, webhooks
 
@@ -148,8 +178,12 @@ def list_(flow: str | None, form: str, state: str | None) -> int:
     """List the webhooks, those included that were revoked."""
     from rflow.server import webhooks
 
-    with _open(state) as (_, store):
-        found = webhooks.listed(store, flow)
+    if (client := _asked(state)) is not None:
+        listed = client.get("/webhooks", flow=flow)["items"]
+        found = [decoded(webhooks.Webhook, one) for one in listed]
+    else:
+        with _open(state) as (_, store):
+            found = webhooks.listed(store, flow)
     if form == "json":
         listed = [{**with_iso(dataclasses.asdict(one)), "signing": bool(one.signing)}
                   for one in found]  # fmt: skip
@@ -179,6 +213,11 @@ def list_(flow: str | None, form: str, state: str | None) -> int:
 @state_option
 def rotate(id_: str, url: str | None, by: str | None, form: str, state: str | None) -> int:
     """Give a webhook another address; the old one ends at once."""
+    if (client := _asked(state)) is not None:
+        person(by)
+        made = _made(client.ask("POST", _path(id_, "rotate")))
+        _show_made(made, _there(url, client), form)
+        return 0
     from rflow.runner.secrets import Key
     from rflow.server import audit, webhooks
 
@@ -200,8 +239,12 @@ def revoke(id_: str, by: str | None, state: str | None) -> int:
     """End a webhook at once."""
     from rflow.server import audit, webhooks
 
-    with _open(state) as (_, store), audit.change(store, _who(by), "webhook.revoke", id_):
-        webhooks.revoke(store, id_)
+    if (client := _asked(state)) is not None:
+        person(by)
+        client.ask("DELETE", _path(id_))
+    else:
+        with _open(state) as (_, store), audit.change(store, _who(by), "webhook.revoke", id_):
+            webhooks.revoke(store, id_)
     say(f"the webhook {clean(id_)} is ended")
     return 0
 

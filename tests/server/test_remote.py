@@ -7,8 +7,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import httpx
 import pytest
 from rflow.cli.main import invoke
 from rflow.runner.artifacts_shared import artifact_store
@@ -63,6 +64,11 @@ class There:
         code = invoke([*words])
         out, err = self._capsys.readouterr()
         return Done(code, out, err)
+
+    def hooks(self) -> list[dict[str, Any]]:
+        """The webhooks of the server."""
+        listed: list[dict[str, Any]] = json.loads(self("webhook", "list", "--format", "json").out)
+        return listed
 
     def waiting(self, run: str) -> None:
         """Until a run waits."""
@@ -241,9 +247,29 @@ def test_what_nobody_needs_is_removed_there_as_here(there: There) -> None:
     assert there("gc", "--plan").code == 2
 
 
-@pytest.mark.parametrize(
-    "words", [["hook", "install", "."], ["webhook", "list"], ["subscriptions", "list"]]
-)
+def test_a_webhook_is_made_listed_rotated_and_ended_there(there: There, place: Place) -> None:
+    place.write("called.rflow", "flow called {\n  trigger hook: webhook\n}\n")
+    there.api.server.catalog.refresh()
+    made = there("webhook", "create", "called")
+    assert made.code == 0, made
+    assert made.out.startswith(f"{there.api.url}/release-flows/")
+    assert httpx.get(made.out.strip(), timeout=30).status_code == 201
+    (listed,) = json.loads(there("webhook", "list", "--format", "json").out)
+    assert (listed["target"], listed["signing"]) == ("called", False)
+    near, far = there.here("webhook", "list"), there("webhook", "list")
+    assert (near.code, near.out) == (far.code, far.out)
+    other = there("webhook", "rotate", listed["id"], "--url", "https://rflow.example.com")
+    assert other.out.startswith("https://rflow.example.com/release-flows/")
+    assert httpx.get(made.out.strip(), timeout=30).status_code == 404
+    (stands,) = [one for one in there.hooks() if one["revoked_at"] is None]
+    there.role = "run"
+    assert "RF973" in there("webhook", "revoke", stands["id"]).err
+    there.role = "admin"
+    assert there("webhook", "revoke", stands["id"]).code == 0
+    assert all(one["revoked_at"] for one in there.hooks())
+
+
+@pytest.mark.parametrize("words", [["hook", "install", "."], ["subscriptions", "list"]])
 def test_what_needs_the_state_is_refused(there: There, words: list[str]) -> None:
     done = there(*words)
     assert done.code == 2
