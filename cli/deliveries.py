@@ -83,9 +83,8 @@ class _There:
         from rflow.cli.decoding import decoded
         from rflow.server.deliveries import Delivery
 
-        params = {"limit": limit, **({"flow": flow} if flow else {})}
-        found = self._client.get("/deliveries", **params)
-        return [decoded(Delivery, item) for item in found["items"]]
+        found = self._client.all("/deliveries", limit, flow=flow)
+        return [decoded(Delivery, item) for item in found]
 
     def told(self, id: str) -> tuple[Delivery, list[Told]]:
         from rflow.cli.client import path_of

@@ -13,13 +13,10 @@ from rflow.cli import times
 from rflow.cli.cells import clean
 from rflow.cli.command import Family, app, command, format_option, note, say
 from rflow.cli.table import Column, lay_out
-from rflow.cli.target import as_option, open_state, person, state_option
+from rflow.cli.target import as_option, state_option
 
 if TYPE_CHECKING:
-    from rflow.runner.service import Service
-    from rflow.server.store import Store
     from rflow.server.subscriptions import Message, Subscription
-    from rflow.server.tokens import Principal
 
 EXAMPLE = """
 rflow subscriptions                                       list them
@@ -40,20 +37,6 @@ def subscriptions(ctx: click.Context) -> None:
     """Tell other programs of what happens in runs. The messages are sent by `rflow serve`."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, form="text", state=None)
-
-
-def _open(state: str | None) -> tuple[Service, Store]:
-    from rflow.server.core import STORE_NAME
-    from rflow.server.store import Store
-
-    service = open_state(state, here=True)
-    return service, Store(service.state.root / STORE_NAME)
-
-
-def _admin(by: str | None) -> Principal:
-    from rflow.server.tokens import Principal
-
-    return Principal(person(by), "admin")
 
 
 @command("add", example=ADD_EXAMPLE)
@@ -84,26 +67,11 @@ def add(
     URL is its address; `-` reads it from standard input, so that it stands in no history of a
     shell. The secret that signs the messages is printed once.
     """
-    from rflow.runner.secrets import Key
-    from rflow.server import audit
-    from rflow.server import subscriptions as kept
-    from rflow.server.tailing import lengths
+    from rflow.cli.subscribing import subscribing
 
-    service, store = _open(state)
     address = sys.stdin.readline().strip() if url == "-" else url
-    who = _admin(by)
-    with audit.change(store, who, "subscription.add", "", {"events": [*events]}) as logged:
-        made = kept.add(
-            store,
-            Key(service.state.key),
-            address,
-            events,
-            by=who.name,
-            lengths=lengths(service.journal),
-            flow=flow,
-            stage=stage,
-        )
-        logged.object = made.subscription.id
+    with subscribing(state) as asked:
+        made = asked.add(by, address, events, flow, stage)
     if form == "json":
         say(_json({"subscription": _told(made.subscription), "secret": made.secret}))
         return 0
@@ -118,9 +86,10 @@ def add(
 @state_option
 def list_(form: str, state: str | None) -> int:
     """List who is told of what."""
-    from rflow.server import subscriptions as kept
+    from rflow.cli.subscribing import subscribing
 
-    found = kept.listed(_open(state)[1])
+    with subscribing(state) as asked:
+        found = asked.listed()
     if form == "json":
         say(_json([_told(one) for one in found]))
         return 0
@@ -171,9 +140,10 @@ def _row(one: Subscription) -> list[str]:
 @state_option
 def remove(id_: str, by: str | None, state: str | None) -> int:
     """End a subscription. What was not sent yet is not sent any more."""
-    from rflow.server import subscriptions as kept
+    from rflow.cli.subscribing import subscribing
 
-    one = _changed(state, by, "remove", id_, kept.remove)
+    with subscribing(state) as asked:
+        one = asked.remove(by, id_)
     say(f"{one.host} is not told any more")
     return 0
 
@@ -184,9 +154,10 @@ def remove(id_: str, by: str | None, state: str | None) -> int:
 @state_option
 def enable(id_: str, by: str | None, state: str | None) -> int:
     """Tell a receiver again that was disabled, of what happens from now on."""
-    from rflow.server import subscriptions as kept
+    from rflow.cli.subscribing import subscribing
 
-    one = _changed(state, by, "enable", id_, kept.enable)
+    with subscribing(state) as asked:
+        one = asked.enable(by, id_)
     say(f"{one.host} is told of what happens from now on")
     return 0
 
@@ -197,9 +168,10 @@ def enable(id_: str, by: str | None, state: str | None) -> int:
 @state_option
 def test(id_: str, by: str | None, state: str | None) -> int:
     """Send a message that says nothing, `subscription.test`."""
-    from rflow.server import subscriptions as kept
+    from rflow.cli.subscribing import subscribing
 
-    number = _changed(state, by, "test", id_, kept.test)
+    with subscribing(state) as asked:
+        number = asked.test(by, id_)
     say(f"message {number} is sent as soon as `rflow serve` runs")
     return 0
 
@@ -211,9 +183,10 @@ def test(id_: str, by: str | None, state: str | None) -> int:
 @state_option
 def deliveries(id_: str, limit: int, form: str, state: str | None) -> int:
     """List the last messages of a subscription, and what became of each."""
-    from rflow.server import subscriptions as kept
+    from rflow.cli.subscribing import subscribing
 
-    found = kept.messages(_open(state)[1], id_, limit=limit)
+    with subscribing(state) as asked:
+        found = asked.messages(id_, limit)
     if form == "json":
         say(_json([_told(one) for one in found]))
         return 0
@@ -256,20 +229,12 @@ def resend(id_: str, number: int, by: str | None, state: str | None) -> int:
 
     NUMBER is that of the message, as `rflow subscriptions deliveries` lists it.
     """
-    from rflow.server import subscriptions as kept
+    from rflow.cli.subscribing import subscribing
 
-    _changed(state, by, "resend", id_, lambda store, id: kept.resend(store, id, number))
+    with subscribing(state) as asked:
+        asked.resend(by, id_, number)
     say(f"message {number} is sent as soon as `rflow serve` runs")
     return 0
-
-
-def _changed(state: str | None, by: str | None, what: str, id: str, change: Any) -> Any:
-    """What a change of a subscription yields; it stands in the audit log."""
-    from rflow.server import audit
-
-    store = _open(state)[1]
-    with audit.change(store, _admin(by), f"subscription.{what}", id):
-        return change(store, id)
 
 
 for each in (add, list_, remove, enable, test, deliveries, resend):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EXAMPLE = """
 rflow trigger list release.rflow
 rflow trigger test release.rflow --commit HEAD
-rflow trigger test release.rflow --commit main --repo https://git.example.com/acme/shop
+rflow trigger test release.rflow --commit main --repo ../shop
 rflow trigger test release.rflow --event push.json --host github
 """
 SIGNS = {"yes": ("yes", "green"), "no": ("no", "red"), "open": ("?", "yellow")}

@@ -18,6 +18,7 @@ from rflow.server.tokens import Role
 
 from .api import GATED, HELLO, Api
 from .conftest import Place, wait_for
+from .receiver import receiving
 
 TWO = """
 flow two {
@@ -269,9 +270,25 @@ def test_a_webhook_is_made_listed_rotated_and_ended_there(there: There, place: P
     assert all(one["revoked_at"] for one in there.hooks())
 
 
-@pytest.mark.parametrize("words", [["hook", "install", "."], ["subscriptions", "list"]])
-def test_what_needs_the_state_is_refused(there: There, words: list[str]) -> None:
-    done = there(*words)
+def test_a_receiver_is_told_from_there(there: There) -> None:
+    with receiving() as receiver:
+        added = there("subscriptions", "add", receiver.url, "--event", "run.*", "--format", "json")
+        assert added.code == 0, added
+        id = json.loads(added.out)["subscription"]["id"]
+        for words in (["list"], ["list", "--format", "json"], ["deliveries", id]):
+            near, far = there.here("subscriptions", *words), there("subscriptions", *words)
+            assert (near.code, near.out) == (far.code, far.out), words
+        assert there("subscriptions", "test", id).out.startswith("message 1 is sent")
+        assert there("subscriptions", "resend", id, "1").code == 0
+        listed = json.loads(there("subscriptions", "deliveries", id, "--format", "json").out)
+        assert [one["type"] for one in listed] == ["subscription.test"]
+        assert there("subscriptions", "remove", id).code == 0
+    assert "nobody is subscribed" in there("subscriptions").out
+    assert there.here("subscriptions", "list").out == "nobody is subscribed\n"
+
+
+def test_what_needs_the_state_is_refused(there: There) -> None:
+    done = there("hook", "install", ".")
     assert done.code == 2
     assert "error: " in done.err
     assert done.out == ""
