@@ -21,8 +21,8 @@ from rflow.compiler.plan import Plan
 from rflow.runner.view import RunView, group_status
 from rflow.server.pages.folding import Folding, folding
 
-DRAWN_MAX = 2000
-LINES_MAX = 8000
+DRAWN_MAX = 1500
+LINES_MAX = 6000
 """A graph with more boxes, or more lines, open at once is not drawn."""
 PLANS_MAX, PICTURES_MAX = 16, 24
 NAME_MAX = 32

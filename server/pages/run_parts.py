@@ -12,7 +12,7 @@ from rflow.plugins.types import Json
 from rflow.runner import chain
 from rflow.runner import inbox as asking
 from rflow.runner.events import AttemptStarted, Record
-from rflow.runner.inbox import Asked
+from rflow.runner.inbox import Asked, Behind
 from rflow.runner.logs import Line, Logs
 from rflow.runner.problems import StateError
 from rflow.runner.service import Service
@@ -38,6 +38,11 @@ class Gate:
 
     asked: Asked
     may_not: str
+
+    @property
+    def behind(self) -> list[Behind]:
+        """What it holds back: first what cannot be taken back, then what has another effect."""
+        return sorted(self.asked.behind, key=_weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,12 @@ def gates(service: Service, who: Principal, state: RunState) -> list[Gate]:
         asked = asking.asked(service, state.created.run, gate)
         found.append(Gate(asked, asking.may_not(service, asked, who.name) or ""))
     return found
+
+
+def _weight(node: Behind) -> int:
+    if node.effect is None:
+        return 2
+    return 0 if node.contract in ("irreversible", "none") else 1
 
 
 def node_part(service: Service, run: str, node: str) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def test_a_large_run_is_watched_and_a_node_is_found(serve: Callable[..., Site]) 
     lead.goto(dev.url)
     expect(dev.locator(BOXES)).to_have_count(4)
     expect(box(dev, "first, sh: pending")).to_be_visible()
+    expect(dev.locator(BOXES).first).to_be_in_viewport()  # the gate above lists some of its nodes
 
     # What happens is seen where one looks, without a new page.
     dev.evaluate("window.notReloaded = true")

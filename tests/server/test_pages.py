@@ -376,6 +376,22 @@ def test_a_node_of_a_run_is_found_by_a_part_of_its_name(visit: Visit, place: Pla
     assert "No node has <b>&lt;b&gt;</b> in its name" in nothing
 
 
+def test_a_gate_shows_first_what_cannot_be_taken_back(visit: Visit, place: Place) -> None:
+    server: Server = visit.server  # type: ignore[attr-defined]
+    nodes = "".join(f'node n{n}: sh after go {{ script = "true"  pure }}\n' for n in range(20))
+    last = 'node last: sh after go { script = "true"  irreversible "it is gone" }'
+    place.write(
+        "heavy.rflow", f"flow heavy {{\napprove go {{ within 1h else reject }}\n{nodes}{last} }}\n"
+    )
+    server.catalog.refresh()
+    run = start(visit, place, "heavy", "waiting")
+
+    page = visit("view").see(f"/runs/{run}")
+    behind = re.findall(r"<li><b>(\w+)</b>", page[page.index("Behind it") :])
+    assert behind == ["last", *(f"n{n}" for n in range(20))]
+    assert "<summary>9 more nodes</summary>" in page
+
+
 def test_the_nodes_of_a_large_flow_stand_as_a_list_too(wide: Visit) -> None:
     visitor = wide("view")
 
