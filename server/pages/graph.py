@@ -24,7 +24,9 @@ from rflow.server.pages.folding import Folding, folding
 DRAWN_MAX = 1500
 LINES_MAX = 6000
 """A graph with more boxes, or more lines, open at once is not drawn."""
-PLANS_MAX, PICTURES_MAX = 16, 24
+PICTURES_MAX = 24
+NODES_MAX = 100_000
+"""Foldings of plans are kept up to so many nodes together, the newest in any case."""
 NAME_MAX = 32
 _ENDED = ("failed", "success", "skipped", "cancelled")
 _LOOKED_AT = ("failed", "waiting", "retrying", "running", *_ENDED[1:], "pending")
@@ -110,7 +112,9 @@ class Pictures:
 
     def __init__(self) -> None:
         self._foldings: OrderedDict[str, tuple[Plan, Folding]] = OrderedDict()
-        self._kept: OrderedDict[tuple[str, frozenset[str]], Picture | None] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, frozenset[str]], tuple[Folding, Picture | None]] = (
+            OrderedDict()
+        )
         self._lock = threading.Lock()
 
     def folding(self, plan: Plan, digest: str = "") -> Folding:
@@ -125,22 +129,22 @@ class Pictures:
         with self._lock:
             self._foldings[key] = plan, made
             self._foldings.move_to_end(key)
-            while len(self._foldings) > PLANS_MAX:
-                self._foldings.popitem(last=False)
-            for other in [other for other in self._kept if other[0] == key]:
-                del self._kept[other]
+            count = sum(kept.count for _, kept in self._foldings.values())
+            while count > NODES_MAX and len(self._foldings) > 1:
+                count -= self._foldings.popitem(last=False)[1][1].count
         return made
 
     def of(self, plan: Plan, closed: frozenset[str], digest: str = "") -> Picture | None:
         """The picture of a plan with these closed. None if it is too large to be drawn."""
-        folding, key = self.folding(plan, digest), _key(plan, digest)
+        folding, key = self.folding(plan, digest), (_key(plan, digest), closed)
         with self._lock:
-            if (key, closed) in self._kept:
-                self._kept.move_to_end((key, closed))
-                return self._kept[key, closed]
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] is folding:
+                self._kept.move_to_end(key)
+                return kept[1]
         made = picture(folding, closed)
         with self._lock:
-            self._kept[key, closed] = made
+            self._kept[key] = folding, made
             while len(self._kept) > PICTURES_MAX:
                 self._kept.popitem(last=False)
         return made
