@@ -17,7 +17,7 @@ from rflow.cli.client import Client, path_of
 from rflow.cli.command import note
 from rflow.cli.decoding import decoded
 from rflow.cli.failure import Failure
-from rflow.cli.target import on_server, person
+from rflow.cli.target import on_server, open_stored, person
 from rflow.compiler.plan import Json, Plan
 from rflow.dsl.diagnostics import closest
 from rflow.runner.line import PAUSE, pause_of
@@ -30,8 +30,6 @@ from rflow.server.tokens import Made, Principal, Token
 
 if TYPE_CHECKING:
     from rflow.runner.service import Service
-
-STORE_NAME = "server.db"
 
 
 class Administration(Protocol):
@@ -183,13 +181,6 @@ def administration(
         person(by)
         yield There(remote.client)
         return
-    from rflow.cli.target import open_state
-
     none: Any = object()
-    service = open_state(state, file or Path.cwd() / "flow.rflow", none)
-    store = Store(service.state.root / STORE_NAME)
-    try:
+    with open_stored(state, file or Path.cwd() / "flow.rflow", none) as (service, store):
         yield Here(service, store, person(by), plan)
-    finally:
-        store.close()
-        service.close()

@@ -14,7 +14,7 @@ from rflow.cli.cells import clean, wrap
 from rflow.cli.command import Family, app, color_option, command, format_option, note, say
 from rflow.cli.show import with_iso
 from rflow.cli.table import Column, lay_out
-from rflow.cli.target import as_option, on_server, open_state, person, state_option
+from rflow.cli.target import as_option, on_server, open_stored, person, state_option
 from rflow.cli.trigger import show_rules
 
 if TYPE_CHECKING:
@@ -109,16 +109,8 @@ def source(state: str | None) -> Iterator[Source]:
     if remote is not None:
         yield _There(remote.client)
         return
-    from rflow.server.core import STORE_NAME
-    from rflow.server.store import Store
-
-    service = open_state(state)
-    store = Store(service.state.root / STORE_NAME)
-    try:
+    with open_stored(state) as (_, store):
         yield _Here(store)
-    finally:
-        store.close()
-        service.close()
 
 
 @click.group("deliveries", cls=Family, example=EXAMPLE)

@@ -11,7 +11,7 @@ from rflow.cli.cells import clean
 from rflow.cli.command import Family, command, note, say
 from rflow.cli.failure import Failure
 from rflow.cli.server_address import address_of_server, url_option
-from rflow.cli.target import as_option, open_state, person, state_option
+from rflow.cli.target import as_option, open_stored, person, state_option
 
 EXAMPLE = """
 rflow hook install /srv/git/shop.git
@@ -67,15 +67,11 @@ def install(repo: str, url: str | None, by: str | None, state: str | None) -> in
     """
     from rflow.runner.secrets import Key
     from rflow.server import audit, webhooks
-    from rflow.server.core import STORE_NAME
     from rflow.server.events import repository_key
-    from rflow.server.store import Store
     from rflow.server.tokens import Principal
 
     place, hooks = _told_of_pushes(repo)
-    service = open_state(state, Path.cwd() / "flow.rflow", here=True)
-    store = Store(service.state.root / STORE_NAME)
-    try:
+    with open_stored(state, Path.cwd() / "flow.rflow") as (service, store):
         known = address_of_server(url, service)
         key = repository_key(str(place))
         who = Principal(person(by), "admin", "", "command line")
@@ -87,9 +83,6 @@ def install(repo: str, url: str | None, by: str | None, state: str | None) -> in
             _write(hooks, f"{known.url}/hooks/plain", made.token)
             for id in before:
                 webhooks.revoke(store, id)
-    finally:
-        store.close()
-        service.close()
     say(f"{clean(str(place))} tells {clean(known.url)} of what is pushed to it")
     if known.note:
         note(f"  {known.note}")

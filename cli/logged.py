@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from rflow.cli.target import on_server
@@ -22,14 +22,12 @@ def logged(
         yield
         return
     from rflow.server import audit
-    from rflow.server.core import STORE_NAME
     from rflow.server.store import Store
     from rflow.server.tokens import Principal
 
-    store = Store(service.state.root / STORE_NAME)
-    try:
-        who = Principal(by, "admin", "", "command line")
-        with audit.change(store, who, action, object, detail):
-            yield
-    finally:
-        store.close()
+    who = Principal(by, "admin", "", "command line")
+    with (
+        closing(Store.beside(service.state)) as store,
+        audit.change(store, who, action, object, detail),
+    ):
+        yield

@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 from rflow.cli.client import Client, path_of
 from rflow.cli.decoding import decoded
-from rflow.cli.target import on_server, open_state, person
+from rflow.cli.target import on_server, open_stored, person
 from rflow.runner.secrets import Key
 from rflow.runner.service import Service
 from rflow.server import audit, subscriptions
-from rflow.server.core import STORE_NAME
 from rflow.server.store import Store
 from rflow.server.subscriptions import Added, Message, Subscription
 from rflow.server.tailing import lengths
@@ -129,10 +128,5 @@ def subscribing(state: str | None) -> Iterator[Subscribing]:
     if remote is not None:
         yield _There(remote.client)
         return
-    service = open_state(state)
-    store = Store(service.state.root / STORE_NAME)
-    try:
+    with open_stored(state) as (service, store):
         yield _Here(service, store)
-    finally:
-        store.close()
-        service.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from rflow.runner.journal import RunSummary
     from rflow.runner.service import Service
     from rflow.runner.view import NodeRecord
+    from rflow.server.store import Store
 
 state_option = click.option(
     "--state",
@@ -104,6 +107,25 @@ def open_state(
     service = Service.open(place.root, plugins, create=flow_file is not None)
     service.compile_again = compile_again
     return service
+
+
+@contextmanager
+def open_stored(
+    state: str | None, flow_file: Path | None = None, host: Any = None
+) -> Iterator[tuple[Service, Store]]:
+    """The service on a state folder of this machine with the server's own file beside it, whether
+    a server runs or not; see `open_state`."""
+    from rflow.server.store import Store
+
+    service = open_state(state, flow_file, host, here=True)
+    try:
+        store = Store.beside(service.state)
+        try:
+            yield service, store
+        finally:
+            store.close()
+    finally:
+        service.close()
 
 
 def on_server() -> RemoteService | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,12 +17,10 @@ from rflow.cli.flows import flows_of
 from rflow.cli.server_address import Known, address_of_server, url_option
 from rflow.cli.show import with_iso
 from rflow.cli.table import Column, lay_out
-from rflow.cli.target import as_option, on_server, open_state, person, state_option
+from rflow.cli.target import as_option, on_server, open_stored, person, state_option
 
 if TYPE_CHECKING:
     from rflow.cli.client import Client
-    from rflow.runner.service import Service
-    from rflow.server.store import Store
     from rflow.server.tokens import Principal
     from rflow.server.webhooks import Made
 
@@ -49,22 +46,6 @@ def webhook(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         help = "`rflow webhook create`, `list`, `rotate`, `revoke`"
         raise Failure("what of webhooks?", help=help)
-
-
-@contextmanager
-def _open(state: str | None, file: str | None = None) -> Iterator[tuple[Service, Store]]:
-    from pathlib import Path
-
-    from rflow.server.core import STORE_NAME
-    from rflow.server.store import Store
-
-    service = open_state(state, None if file is None else Path(file), here=True)
-    store = Store(service.state.root / STORE_NAME)
-    try:
-        yield service, store
-    finally:
-        store.close()
-        service.close()
 
 
 def _asked(state: str | None) -> Client | None:
@@ -135,7 +116,7 @@ def create(
     plan = flows.plan(flows.choose(flow))
     named = [one.name for one in plan.triggers if one.kind == "webhook"]
     with (
-        _open(state, file) as (service, store),
+        open_stored(state, Path(file)) as (service, store),
         audit.change(store, _who(by), "webhook.create", plan.flow) as logged,
     ):
         known = address_of_server(url, service)
@@ -182,7 +163,7 @@ def list_(flow: str | None, form: str, state: str | None) -> int:
         listed = client.get("/webhooks", flow=flow)["items"]
         found = [decoded(webhooks.Webhook, one) for one in listed]
     else:
-        with _open(state) as (_, store):
+        with open_stored(state) as (_, store):
             found = webhooks.listed(store, flow)
     if form == "json":
         listed = [{**with_iso(dataclasses.asdict(one)), "signing": bool(one.signing)}
@@ -222,7 +203,7 @@ def rotate(id_: str, url: str | None, by: str | None, form: str, state: str | No
     from rflow.server import audit, webhooks
 
     with (
-        _open(state) as (service, store),
+        open_stored(state) as (service, store),
         audit.change(store, _who(by), "webhook.rotate", id_),
     ):
         known = address_of_server(url, service)
@@ -243,7 +224,7 @@ def revoke(id_: str, by: str | None, state: str | None) -> int:
         person(by)
         client.ask("DELETE", _path(id_))
     else:
-        with _open(state) as (_, store), audit.change(store, _who(by), "webhook.revoke", id_):
+        with open_stored(state) as (_, store), audit.change(store, _who(by), "webhook.revoke", id_):
             webhooks.revoke(store, id_)
     say(f"the webhook {clean(id_)} is ended")
     return 0

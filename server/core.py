@@ -27,8 +27,6 @@ from rflow.server.services import Services
 from rflow.server.store import Store
 from rflow.server.watching import Watching
 
-STORE_NAME = "server.db"
-
 
 class Worker(Protocol):
     """A part that works in the background."""
@@ -80,7 +78,7 @@ class Server:
         folder.make()
         services = Services(state, host, compile_again)
         services.here()
-        store = Store(folder.root / STORE_NAME)
+        store = Store.beside(folder)
         changes = Changes(store, host.specs())
         drivers = Drivers(services)
         following: Following | None = None

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from rflow.runner.problems import StateError
+from rflow.runner.state_dir import StateDir
 from rflow.server.refusals import BAD_STORE
 from rflow.server.schema import TABLES, VERSION
 
+NAME = "server.db"
 APPLICATION_ID = 0x72665356
 BUSY_TIMEOUT_S = 10.0
 
@@ -40,6 +42,11 @@ class Store:
                 f"`{path}` cannot be used: {error}",
                 "it may be moved away: runs are not in it, tokens and deliveries are",
             ) from None
+
+    @classmethod
+    def beside(cls, state: StateDir) -> Store:
+        """That of a state folder."""
+        return cls(state.root / NAME)
 
     def _prepare(self) -> None:
         if not self.path.exists():

@@ -20,8 +20,8 @@ import httpx
 import pytest
 from rflow.plugins.host import Host
 from rflow.runner.service import Service
+from rflow.runner.state_dir import StateDir
 from rflow.server import deliveries
-from rflow.server.core import STORE_NAME
 from rflow.server.store import Store
 
 from .conftest import LIMIT_S, Place, wait_for
@@ -109,7 +109,7 @@ def send(client: httpx.Client, url: str, key: str) -> str | None:
 
 def settled(place: Place) -> tuple[Store, Service]:
     """The state, once all that was kept is worked off."""
-    store = Store(place.state / STORE_NAME)
+    store = Store.beside(StateDir(place.state))
     until = time.monotonic() + 20 * LIMIT_S
     while store.read("SELECT 1 FROM deliveries WHERE state <> 'done' LIMIT 1"):
         assert time.monotonic() < until
