@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 import click
@@ -87,6 +88,8 @@ def install(repo: str, url: str | None, by: str | None, state: str | None) -> in
     if known.note:
         note(f"  {known.note}")
     note(f"  written: {clean(str(hooks / 'post-receive'))}")
+    if shutil.which("curl") is None:
+        note("  the hook needs `curl`, which is not installed here")
     note(f'  a flow listens to it with `repo = "{clean(str(place))}"`')
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ def run(api: Api, folder: Path, *argv: str) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_with_curl(api: Api, tmp_path: Path) -> None:
     script = "\n".join(text for language, _, text in BLOCKS if language == "sh")
     for _ in range(2):  # the second time it is the same run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def rflow(place: Place, tmp_path: Path) -> Rflow:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_a_push_to_a_plain_repository_is_told_by_its_hook(
     place: Place,
     listening: Callable[..., tuple[Server, str]],
