@@ -113,6 +113,7 @@ class Creating(Asking):
                 self._admit(plan, queue, run, prepared.by)
             self._write(created, queue, plan.concurrency)
             also(run)
+        self._graph(created, plan)
         return run
 
     def _check_quarantine(self, stage: str | None, prepared: Prepared) -> None:

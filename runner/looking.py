@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rflow.compiler import codec
+from rflow.compiler.plan import Plan
 from rflow.plugins.host import Host
 from rflow.runner import events as ev
 from rflow.runner import refusals
@@ -94,14 +95,15 @@ class Looking:
             state.apply(record)
         return state
 
-    def _graph(self, created: ev.RunCreated) -> RunGraph:
-        """The graph of a run: runs of one plan whose loops have the same elements share it."""
+    def _graph(self, created: ev.RunCreated, plan: Plan | None = None) -> RunGraph:
+        """The graph of a run: runs of one plan whose loops have the same elements share it. The
+        plan is read where it is not at hand."""
         key = created.plan, json.dumps(created.loops) if created.loops else ""
         graph = self._graphs.get(key)
         if graph is None:
             if len(self._graphs) >= GRAPHS_MAX:
                 self._graphs.clear()
-            plan = codec.loads(self.journal.plan(created.plan))
+            plan = plan or codec.loads(self.journal.plan(created.plan))
             graph = self._graphs[key] = expand(plan, created.loops)
         return graph
 
