@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,9 @@ from rflow.dsl.diagnostics import sort as sorted_diagnostics
 
 if TYPE_CHECKING:
     from rflow.compiler.gates import Coverage
+
+SHOWN_MAX = 12
+"""So many nodes are named; all of them are in `--format json`."""
 
 EXAMPLE = """
 rflow check release.rflow
@@ -148,9 +152,14 @@ def _covered(found: Coverage) -> str:
         (found.itself + found.undo, "undone"),
         (found.keep, "kept"),
         (found.irreversible, "irreversible"),
-        (len(found.open), f"without a contract ({', '.join(found.open)})"),
+        (len(found.open), f"without a contract ({_first_of(found.open)})"),
     ]
     return ", ".join(f"{count} {what}" for count, what in counts if count)
+
+
+def _first_of(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_MAX
+    return ", ".join(names[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _count(number: int, what: str) -> str:

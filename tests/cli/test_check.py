@@ -294,3 +294,12 @@ def test_version(rflow: Rflow) -> None:
     assert rflow("version").stdout.startswith(f"rflow {version('rflow')} ")
     assert rflow("--version").stdout == f"rflow {version('rflow')}\n"
     assert json.loads(rflow("version", "--format", "json").stdout)["rflow"] == version("rflow")
+
+
+def test_many_nodes_without_a_contract_are_not_all_named(rflow: Rflow, tmp_path: Path) -> None:
+    nodes = "\n".join(f'  node n{n}: sh {{ script = "true" }}' for n in range(10, 30))
+    (tmp_path / "many.rflow").write_text(f"rflow 1\n\nflow many {{\n{nodes}\n}}\n")
+    said = rflow("check", "many.rflow").stdout
+    assert "n21 and 8 more)" in said
+    assert "n22" not in said
+    assert '"n29"' in rflow("check", "many.rflow", "--format", "json").stdout
