@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def drive(
     shared = app()
     board = board_of(service, run)
     if form != "json":
-        _say_what_waits(board)
+        _say_what_waits(service, board)
     watcher = watcher_for(
         shared,
         board,
@@ -72,10 +73,11 @@ def drive(
     return report(service, board, form)
 
 
-def _say_what_waits(board: Board) -> None:
-    """A run that is taken up says again what it waits for: it was asked before."""
+def _say_what_waits(service: Service, board: Board) -> None:
+    """A run that is taken up says again what it waits for, unless that was given since."""
+    given = Counter(fact.body.get("node") for fact in service.journal.facts(board.run))
     for row in board.live.values():
-        if row.status == "waiting":
+        if row.status == "waiting" and given[row.id] < row.needed - len(row.approvals):
             answer = f": {row.answer}" if row.answer else ""
             note(f"{clean(row.id)} {clean(row.waits)}{answer}")
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 def board_of(service: Service, run: str) -> Board:
     """The board of a run as it is now."""
     board = board_from(service.view(run))
-    for instance in service.fold(run).graph.instances:
+    state = service.fold(run)
+    for instance in state.graph.instances:
         approval = instance.node.approval
         if approval is not None:
             row = board.row(instance.id)
             row.needed, row.by = approval.count, ", ".join(approval.by)
+            row.approvals = [one.by for one in state.node(instance.id).decisions]
     return board
 
 

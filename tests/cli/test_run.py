@@ -239,6 +239,24 @@ def test_a_gate_is_answered_from_another_process(
     assert rflow("approve").stderr.startswith("error: no run is waiting\n")
 
 
+def test_a_run_that_is_taken_up_says_what_it_still_waits_for(
+    rflow: Rflow, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "release.rflow").write_text(GATED)
+    with going_on(environment, tmp_path, "run", "release.rflow", "--yes") as started:
+        started.until("waits for approval")
+        started.process.kill()
+    assert rflow("approve", "--as", "a@example.com").returncode == 0
+    with going_on(environment, tmp_path, "resume") as again:
+        again.until("go_live waits for approval by managers (0 of 2)")
+        again.until("approved by a@example.com")
+        again.process.kill()
+    assert rflow("approve", "--as", "b@example.com").returncode == 0
+    done = rflow("resume")
+    assert done.returncode == 0
+    assert "waits" not in done.stderr + done.stdout, "nobody is asked for anything any more"
+
+
 def test_a_rejected_gate(rflow: Rflow, tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "release.rflow").write_text(GATED)
     with going_on(environment, tmp_path, "run", "release.rflow", "--yes") as started:
