@@ -158,6 +158,26 @@ def test_pages_fit_and_are_for_everybody(
     assert "\n".join(found) == ""
 
 
+@pytest.mark.parametrize("look", [PHONE, {"width": 780, "height": 900}, DESK])
+def test_what_an_action_asks_lies_within_the_page(
+    full: tuple[Site, list[str]], look: dict[str, int]
+) -> None:
+    site, paths = full
+    failed = paths[5]
+    page = site.visit("admin", viewport=look)
+    for path in ("/flows/release", failed, "/stages/shop.staging"):
+        page.goto(site.url + path)
+        boxes = page.locator(":is(.head, .actions) details.action")
+        assert boxes.count(), path
+        for index in range(boxes.count()):
+            boxes.nth(index).locator("summary").click()
+            where = boxes.nth(index).locator(".box").bounding_box()
+            assert where is not None
+            assert where["x"] >= 0, path
+            assert where["x"] + where["width"] <= look["width"], path
+            page.keyboard.press("Escape")
+
+
 def test_a_graph_of_a_thousand_nodes_stays_usable(serve: Callable[..., Site]) -> None:
     groups = "\n".join(
         f"parallel g{group}{f' after g{group - 1}' if group else ''} {{\n"
