@@ -134,6 +134,7 @@ def cron_problem(line: str) -> str | None:
 def _cron_field(text: str, name: str, low: int, high: int) -> set[int] | str:
     words = _MONTHS if name == "month" else _WEEK if name == "day of the week" else []
     base = 1 if name == "month" else 0
+    article = "an" if name == "hour" else "a"
     found: set[int] = set()
 
     def number(word: str) -> int | None:
@@ -151,9 +152,9 @@ def _cron_field(text: str, name: str, low: int, high: int) -> set[int] | str:
         if slash and not dash and span != "*":
             end = high
         if every is None or every < 1 or start is None or end is None:
-            return f"`{part}` cannot be a {name}"
+            return f"`{part}` cannot be {article} {name}"
         if not low <= start <= high or not low <= end <= high:
-            return f"`{part}` cannot be a {name}: it goes from {low} to {high}"
+            return f"`{part}` cannot be {article} {name}: it goes from {low} to {high}"
         if end < start:
             return f"`{part}` goes backwards"
         found.update(range(start, end + 1, every))

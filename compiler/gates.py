@@ -146,10 +146,41 @@ def _step(graph: Graph, number: int, weak: Weak | None) -> str:
     member, context = graph.owner[number], graph.context[number]
     if context.use is not None:
         return "put an `approve` before the `use`, or into the flow that is used"
+    if gate := _other_gate(graph, number):
+        return f"write `after {gate}` in the header of `{member.name}`"
     return (
         f"declare `approve go_live {{ … }}` and write `after go_live` in the header of "
         f"`{member.name}`"
     )
+
+
+def _other_gate(graph: Graph, number: int) -> str | None:
+    """A gate that stands beside the effect and could stand before it, None if there is none."""
+    for gate, member in enumerate(graph.owner):
+        if (
+            member.kind == "approve"
+            and is_node(graph, gate)
+            and graph.context[gate] is graph.context[number]
+            and member.section == "main"
+            and graph.loops(gate) == graph.loops(number)
+            and _why_no_gate(graph, gate) is None
+            and not _comes_before(graph, number, gate)
+        ):
+            return member.name
+    return None
+
+
+def _comes_before(graph: Graph, number: int, other: int) -> bool:
+    """Whether a node waits, by whatever way, for `number`."""
+    seen, left = {other}, [other]
+    while left:
+        for source in graph.before[left.pop()]:
+            if source == number:
+                return True
+            if source not in seen:
+                seen.add(source)
+                left.append(source)
+    return False
 
 
 def _no_gate(graph: Graph, number: int, loop: Loop | None) -> Label:

@@ -5,6 +5,8 @@ This module owns the words and the suggestions; that something is wrong is found
 
 from __future__ import annotations
 
+import re
+
 from rflow.compiler.checks import expression_codes as codes
 from rflow.compiler.checks.report import Report
 from rflow.compiler.types import (
@@ -34,6 +36,14 @@ from rflow.dsl.diagnostics import closest
 from rflow.plugins.types import Specs
 
 SCALARS = (STRING, INT, FLOAT, BOOL, DURATION, ARTIFACT)
+
+
+EXAMPLES = {
+    INT: "write a whole number, such as `3`",
+    FLOAT: "write a number, such as `0.5`",
+    BOOL: "write `true` or `false`",
+}
+"""What a value of the type looks like."""
 
 
 class Misfits:
@@ -160,17 +170,28 @@ def is_scalar(type_: Type) -> bool:
     return isinstance(type_, Union) and all(is_scalar(member) for member in type_.members)
 
 
+def _reads_as(text: str, to: Type) -> bool:
+    """Whether the text would be one without its quotes."""
+    if to == BOOL:
+        return text in ("true", "false")
+    return re.fullmatch(r"-?\d+" if to == INT else r"-?\d+(\.\d+)?", text) is not None
+
+
 def _conversion(given: Type, wanted: Type) -> str | None:
     """How to make one of the other, where there is a usual way."""
     to = present(wanted)
     given = present(given)
+    if to == STRING and isinstance(given, Constant):
+        value = given.value
+        return f'write it in quotes: `"{str(value).lower() if isinstance(value, bool) else value}"`'
     if to == STRING and is_scalar(given):
         return 'nothing is turned into a string by itself: write it into one, `"$<…>"`'
     if to == STRING:
         return "`| json` makes a string of it" if not isinstance(given, Optional) else None
     if assignable(given, STRING) and to in (INT, FLOAT, BOOL):
         if isinstance(given, Constant):
-            return "write it without the quotes"
+            reads = _reads_as(str(given.value), to)
+            return "write it without the quotes" if reads else EXAMPLES.get(to)
         return "a string is no number: declare it with the type that is meant"
     if to == DURATION and assignable(given, FLOAT):
         return "a duration has a unit: `30s`, `10m`, `2h`"

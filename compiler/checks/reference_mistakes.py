@@ -115,7 +115,9 @@ class Mistakes:
                         suggestion=f"{other}.{rest}",
                     )
                     return FAILED
-        said = f"there are {listed(known)}" if known else None
+        how = {"args": "arg {}: string", "secrets": 'secret {} from env "{}"', "let": "let {} = …"}
+        said = f"declare it: `{how[root].format(word, word.upper())}`" if root in how else None
+        said = f"there are {listed(known)}" if known else said
         self.report.unknown(
             codes.UNKNOWN_NAME, path.span, word, f"there is no {noun} `{word}`", known, help=said
         )
