@@ -77,7 +77,7 @@ def test_failures(tmp_path: Path, script: str, message: str) -> None:
     ("inputs", "message"),
     [
         ({"shell": []}, "`shell` is empty"),
-        ({"cwd": "nowhere"}, "no folder `nowhere`"),
+        ({"cwd": "nowhere"}, "no folder `/.*/nowhere`"),
         ({"env": {"A=B": "x"}}, "cannot be a variable"),
         ({"shell": ["/no/such/shell"]}, "cannot be started"),
     ],
