@@ -219,6 +219,9 @@ def invoke(argv: list[str]) -> int:
     except click.NoSuchOption as error:
         near = _closest(error.option_name, _options(error.ctx))
         step = f"did you mean `{near}`?" if near else _usage_help(error)
+        if error.option_name == "--server" and error.ctx is not None:
+            path = error.ctx.command_path
+            step = f"it stands before the command: `{path.replace(' ', ' --server URL ', 1)} …`"
         complain(f"there is no option `{error.option_name}`", step, pen=shared.err)
         return USAGE
     except click.UsageError as error:

@@ -125,6 +125,9 @@ def set_(
     with administration(state, by, plan, path) as asked:
         for name, value in given:
             asked.set_arg(file, name, value)
+        saved = asked.args(file)
+    for name in dict(given):
+        say(wrap(f"saved {clean(name)} = {narration.value(saved.get(name))}", app().width, "    "))
     return 0
 
 
@@ -144,6 +147,8 @@ def unset(
     with administration(state, by, plan, path) as asked:
         for name in names:
             asked.unset_arg(file, name)
+    for name in names:
+        say(f"no value of {clean(name)} is saved any more")
     return 0
 
 

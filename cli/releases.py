@@ -57,11 +57,11 @@ def releases(
         Column("target"),
         Column("run"),
         Column("name", rank=2, flexible=True, least=6),
-        Column("version", rank=3, flexible=True, least=6),
+        Column("version", rank=3, flexible=True),
         Column("kind", rank=4),
-        Column("started", rank=6),
+        Column("started", rank=7),
         Column("ended", rank=5),
-        Column("by", rank=7, flexible=True),
+        Column("by", rank=6, flexible=True),
     ]
     table = lay_out(columns, [_row(release) for release in found], app().room, app().out)
     say(table[0])

@@ -51,7 +51,12 @@ def runs(
         say(json.dumps([as_json(run) for run in found], ensure_ascii=False, indent=2))
         return 0
     if not found:
-        _nothing(flow, [run.flow for run in service.runs(limit=200)])
+        every = service.runs(limit=200)
+        if every:
+            _nothing(flow, [run.flow for run in every])
+        else:
+            note("no run was started yet")
+        return 0
     columns = [
         Column("status"),
         Column("run"),

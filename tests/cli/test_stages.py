@@ -62,6 +62,15 @@ def test_releases_say_why_not(rflow: Rflow, tmp_path: Path) -> None:
     assert "there are more" in more.stderr
 
 
+def test_versions_of_releases_are_whole_in_a_terminal(rflow: Rflow, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, rflow)
+    (tmp_path / "app-e12a845a0578").mkdir()
+    shop.release("e12a845a0578")
+    lines = shop.done("releases", "production", COLUMNS="80").splitlines()
+    assert "e12a845a0578" in lines[1]
+    assert max(map(len, lines)) <= 80
+
+
 def test_a_freeze_holds_and_one_node_passes(rflow: Rflow, tmp_path: Path) -> None:
     shop = Shop(tmp_path, rflow)
     shop.release("1")

@@ -65,6 +65,11 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
             "error: there is no option `--paralel`\n  help: did you mean `--parallel`?\n",
         ),
         (
+            ["args", "list", "release", "--server", "http://127.0.0.1:1"],
+            "error: there is no option `--server`\n"
+            "  help: it stands before the command: `rflow --server URL args list …`\n",
+        ),
+        (
             ["run"],
             "error: missing argument 'FILE'\n  help: `rflow run --help` shows how it is used\n",
         ),

@@ -339,11 +339,12 @@ def test_tokens_pauses_and_arguments_there_and_here(there: There) -> None:
     assert started.code == 0
     assert there.here("pause", "hello").err == "  end it: rflow unpause hello\n"
     assert "did you mean `hello`?" in there.here("pause", "helo").err
-    assert there("args", "set", "hello", "who=everybody").code == 0
+    assert there("args", "set", "hello", "who=everybody").out == "saved who = everybody\n"
     file = str(there.api.server.catalog.root / "flows.rflow")
     assert there.here("args", "list", file, "--flow", "hello").out == "who = everybody\n"
     assert "hello everybody" in there("run", "hello", "--yes").out
-    assert there.here("args", "unset", file, "who", "--flow", "hello").code == 0
+    unset = there.here("args", "unset", file, "who", "--flow", "hello")
+    assert unset.out == "no value of who is saved any more\n"
     assert there("args", "unset", "hello", "who").code == 2
     logged = there("audit")
     assert logged.code == 0
