@@ -56,8 +56,9 @@ def serve(
 ) -> int:
     """Serve flows: triggers, webhooks, an API and pages, in one process on one port.
 
-    Given a folder it serves the flows in it, as they are; given a git URL those of a branch that
-    it follows. A changed flow is checked and becomes current; a broken one is refused.
+    Given a folder it serves the flows in it, as they are; given a git URL, or the folder of a
+    bare repository, those of a branch that it follows. A changed flow is checked and
+    becomes current; a broken one is refused.
     Runs that it starts are the same runs as those of the command line, in the same state. Ended
     by Ctrl-C or SIGTERM it leaves its runs as they are, and goes on with them at the next start.
     """
@@ -117,10 +118,16 @@ def _followed(place: str, branch: str | None, folder: str | None) -> Followed | 
             f"`{place}` is no folder" if Path(place).exists() else f"there is no folder `{place}`",
             help="name the folder of your flows, or a git URL",
         )
-    if branch is not None:
-        return Followed(str(Path(place).resolve()), branch, folder or "")
+    if branch is not None or _is_bare(Path(place)):
+        return Followed(str(Path(place).resolve()), branch or "", folder or "")
     if folder is not None:
         raise Failure(
             "`--folder` is for a repository that is followed", help="name the folder itself"
         )
     return None
+
+
+def _is_bare(folder: Path) -> bool:
+    """Whether it is a repository without a working tree: no flow lies in it as a file."""
+    inside = (folder / "HEAD").is_file() and (folder / "refs").is_dir()
+    return inside and (folder / "objects").is_dir() and folder.name != ".git"

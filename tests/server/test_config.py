@@ -130,3 +130,19 @@ def test_what_cannot_be_served_is_said_and_leaves_nothing_behind(
     assert invoke(["serve", *words]) == 2
     assert told in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["a.rflow"]
+
+
+def test_a_bare_repository_is_followed_and_no_folder_of_flows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no commit, so it cannot be followed: as a folder it would be served, without flows."""
+    bare = tmp_path / "flows.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(bare)], check=True)
+    before = sorted(bare.iterdir())
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert invoke(["serve", str(bare)]) == 2
+    assert "cannot be followed" in capsys.readouterr().err
+    assert sorted(bare.iterdir()) == before
+    assert not list(here.iterdir())
