@@ -55,6 +55,19 @@ def changes(plan: Plan, directory: Path, run: str) -> list[Change]:
     return found
 
 
+def changed(plan: Plan, directory: Path) -> list[str]:
+    """The files of the plan that hold something else now, by the names that the plan has."""
+    found = []
+    for source in plan.sources:
+        try:
+            now = (directory / source.path).read_bytes()
+        except OSError:
+            continue
+        if now.removeprefix(b"\xef\xbb\xbf") != source.text.encode():
+            found.append(source.path)
+    return found
+
+
 def put(wanted: list[Change]) -> None:
     """Write them: each is at any moment the old one or the whole new one."""
     aside: list[tuple[str, Change]] = []

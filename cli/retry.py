@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rflow.cli.cells import wrap
-from rflow.cli.command import app, command, format_option, say
+from rflow.cli.cells import clean, wrap
+from rflow.cli.command import app, command, format_option, note, say
 from rflow.cli.complete import run_argument
 from rflow.cli.failure import Failure
 from rflow.cli.question import agreed, must_be_able_to_ask
 from rflow.cli.run import dotted
-from rflow.cli.target import as_option, find_node, find_run, open_state, person, state_option
+from rflow.cli.target import (
+    as_option,
+    find_node,
+    find_run,
+    on_server,
+    open_state,
+    person,
+    state_option,
+)
 
 if TYPE_CHECKING:
     from rflow.runner.service import Service
@@ -79,6 +89,7 @@ def retry(
             groups.append(("is asked again, since what is behind it changes", preview.asked_again))
         for title, nodes in groups:
             say(wrap(f"  {title}: {', '.join(nodes) or 'nothing'}", width, "    "))
+        _tell_changes(service, id_, state)
     _ask("Go on?", yes, form)
     service.retry(id_, start, given, by=person(by))
     return _go_on(service, id_, detach=detach, form=form, parallel=parallel)
@@ -104,11 +115,28 @@ def rerun(
     """Start a new run with the plan, arguments and overrides of an old one."""
     service = open_state(state)
     old = find_run(service, run)
+    if form != "json":
+        _tell_changes(service, old, state)
     _ask(f"Start a run like {old}?", yes, form)
     new = service.rerun(old, person(by))
     if form != "json":
         say(f"run {new}, like {old}")
     return _go_on(service, new, detach=detach, form=form, parallel=parallel)
+
+
+def _tell_changes(service: Service, run: str, state: str | None) -> None:
+    """Say that a flow was changed since the run began: who mended it expects the new one to run."""
+    if state is None and on_server() is not None:
+        return
+    from rflow.cli import flow_files
+
+    fold = service.fold(run)
+    directory = Path(fold.created.directory)
+    names = flow_files.changed(fold.graph.plan, directory)
+    if names:
+        note(f"{clean(', '.join(names))}: changed since {run} began, which keeps the flow it has")
+        file = os.path.relpath(directory / fold.graph.plan.sources[fold.graph.plan.file].path)
+        note(f"  to run the new one: rflow run {clean(file)}")
 
 
 def _ask(question: str, yes: bool, form: str) -> None:

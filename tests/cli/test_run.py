@@ -110,6 +110,22 @@ def test_a_run_that_fails(rflow: Rflow, tmp_path: Path) -> None:
     assert "runs again: test, ship" in again.stdout
     assert "is reused: build" in again.stdout
     assert "| never" in again.stdout
+    assert again.stderr == ""
+
+
+def test_who_mends_the_flow_hears_that_the_run_keeps_its_own(rflow: Rflow, tmp_path: Path) -> None:
+    file = tmp_path / "release.rflow"
+    file.write_text(FAILING)
+    run = rflow("run", "release.rflow", "--yes").stdout.rsplit("rflow retry ", 1)[1].strip()
+    file.write_text(FAILING.replace("exit 3", "true"))
+    told = (
+        f"release.rflow: changed since {run} began, which keeps the flow it has\n"
+        "  to run the new one: rflow run release.rflow\n"
+    )
+    for word in ("retry", "rerun"):
+        again = rflow(word, run, "--yes")
+        assert again.returncode == entry.RUN_FAILED
+        assert again.stderr.startswith(told)
 
 
 def test_events_as_json(rflow: Rflow, hello: Path) -> None:
