@@ -62,8 +62,8 @@ class Judge:
             if twin:
                 notes.append(f"{event}: it is known already, as delivery {twin}")
                 continue
+            self._follow(delivery.source, event)
             told += self._of_event(delivery, number, event)
-            self._tell_following(delivery.source, event)
         if not told and not notes:
             notes.append(self._nobody(found))
         return told, "; ".join(notes)
@@ -86,12 +86,13 @@ class Judge:
             since = float(found) if isinstance(found, int | float) else delivery.received_at
         return sightings.twin(self._server.store, delivery, number, event, since)
 
-    def _tell_following(self, source: str, event: GitEvent) -> None:
+    def _follow(self, source: str, event: GitEvent) -> None:
+        """A push to the repository with the flows is judged by the flows that it brings."""
         following = self._server.following
         if following is not None and event.what == "push":
             key = repository_key(following.what.url)
             if key == source or any(repository_key(repo) == key for repo in event.repos):
-                following.wake()
+                following.look()
 
     def _nobody(self, events: tuple[GitEvent, ...]) -> str:
         if any(event.what == "checks" for event in events):

@@ -15,6 +15,7 @@ from rflow.server import deliveries
 from rflow.server.config import Config, Repository, SecretRef
 from rflow.server.core import Server
 from rflow.server.deliveries import Delivery, Told
+from rflow.server.following import Followed
 
 from .conftest import Place, wait_for
 from .conftest import Repository as GitRepository
@@ -333,6 +334,28 @@ def test_files_that_are_not_in_the_message_are_asked_of_the_repository(
     assert yes.outcome == "started"
     created = server.services.here().fold(yes.run).created
     assert created.triggers["main"]["message"] == "three"
+
+
+def test_a_push_that_changes_a_flow_is_judged_by_the_changed_one(
+    listening: Listening, config: Config, repository: GitRepository
+) -> None:
+    address = str(repository.folder)
+    text = "rflow 1" + FLOW.replace(SHOP, address).replace("src/", "")
+    before = repository.commit("one", release_dot_rflow=text.replace('"main"', '"none"'))
+    repo = Repository(address, webhook_secret=config.repositories[0].webhook_secret)
+    server, url = listening(Config(repositories=(repo,)), Followed(address, "main"))
+    after = repository.commit("two", release_dot_rflow=text)
+    body = f"{before} {after} refs/heads/main\n".encode()
+
+    answer = httpx.post(
+        f"{url}/hooks/plain", content=body, headers=headers("plain", "post-receive", body)
+    )
+
+    _, (told,) = done(server, answer)
+    assert told.outcome == "started"
+    served = server.catalog.flow("release")
+    assert served is not None
+    assert served.revision == after
 
 
 def test_a_repository_that_does_not_answer_is_asked_again_and_the_delivery_says_why(
