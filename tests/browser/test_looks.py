@@ -178,6 +178,16 @@ def test_what_an_action_asks_lies_within_the_page(
             page.keyboard.press("Escape")
 
 
+def test_the_tab_one_is_on_is_seen(full: tuple[Site, list[str]]) -> None:
+    site, _ = full
+    for width in (390, 320):
+        page = site.visit("admin", viewport={"width": width, "height": 760})
+        page.goto(f"{site.url}/deliveries")
+        tab = page.locator(".nav [aria-current]")
+        expect(tab).to_have_text("Deliveries")
+        expect(tab).to_be_in_viewport(ratio=0.95)
+
+
 def test_a_graph_of_a_thousand_nodes_stays_usable(serve: Callable[..., Site]) -> None:
     groups = "\n".join(
         f"parallel g{group}{f' after g{group - 1}' if group else ''} {{\n"

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rflow.server import tokens
+from rflow.compiler.plan import Json
+from rflow.server import audit, tokens
 from rflow.server.core import Server
-from rflow.server.tokens import Role
+from rflow.server.tokens import Principal, Role
 
 from .conftest import Place, wait_for
 from .visitor import Visitor
@@ -394,6 +395,19 @@ def test_changes_stand_in_the_audit_log(site: Site) -> None:
     assert "run@example.com" in page
     assert "hush" not in page
     site("run").see("/audit", 403)
+
+
+def test_times_and_lists_of_the_audit_log_are_as_people_write_them(site: Site) -> None:
+    who = Principal("lead@example.com", "admin", "", "")
+    detail: dict[str, Json] = {"until": 4e9, "events": ["run.*", "node.failed"], "reason": ""}
+    with audit.change(site.server.store, who, "stage.freeze", "shop.production", detail):
+        pass
+
+    row = site().see("/audit").split("stage.freeze")[1].split("</tr>")[0]
+
+    assert "2096-10-02" in row
+    assert "run.*, node.failed<" in row
+    assert "4000000000" not in row
 
 
 HOOKED = """

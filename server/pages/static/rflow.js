@@ -96,6 +96,12 @@ for (const button of document.querySelectorAll("[data-theme-switch]")) {
   button.value = dark ? "light" : "dark";
 }
 
+// Where the tabs are wider than the screen, the one that one is on is in it.
+for (const tab of document.querySelectorAll(".nav [aria-current]")) {
+  const over = tab.getBoundingClientRect().right - tab.parentElement.getBoundingClientRect().right;
+  if (over > 0) tab.parentElement.scrollLeft += over;
+}
+
 for (const log of document.querySelectorAll("[data-follow]")) log.scrollTop = log.scrollHeight;
 setUp(document);
 setInterval(() => tellTimes(document), 10_000);
