@@ -23,6 +23,7 @@ from rflow.dsl.diagnostics import closest
 from rflow.runner.line import PAUSE, pause_of
 from rflow.runner.saved import forget_arg, save_arg, shown_args
 from rflow.runner.secrets import Key
+from rflow.runner.state_dir import locate
 from rflow.server import audit, tokens
 from rflow.server.audit import Entry
 from rflow.server.store import Store
@@ -182,5 +183,10 @@ def administration(
         yield There(remote.client)
         return
     none: Any = object()
-    with open_stored(state, file or Path.cwd() / "flow.rflow", none) as (service, store):
+    beside = file or Path.cwd() / "flow.rflow"
+    place = locate(beside, given=Path(state) if state is not None else None)
+    fresh = not place.database.exists()
+    with open_stored(state, beside, none) as (service, store):
         yield Here(service, store, person(by), plan)
+    if fresh:
+        note(f"`{clean(str(place.root))}` is new: a server knows of this if that is its state")

@@ -49,9 +49,9 @@ def audit(limit: int, by: str | None, form: str, state: str | None) -> int:
         Column("who", flexible=True),
         Column("what"),
         Column("of", flexible=True),
-        Column("outcome", flexible=True, rank=1),
         Column("from", rank=2),
         Column("token", rank=3),
+        Column("outcome", flexible=True, rank=1),
     ]
     for line in lay_out(columns, [_row(entry) for entry in found], app().room, app().out):
         say(line)
@@ -66,7 +66,7 @@ def _row(entry: Entry) -> list[str]:
         clean(entry.who),
         entry.action,
         clean(entry.object),
-        outcome if entry.outcome == "done" else pen("red", outcome),
         clean(entry.address),
         entry.token,
+        outcome if entry.outcome == "done" else pen("red", outcome),
     ]

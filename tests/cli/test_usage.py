@@ -100,6 +100,15 @@ def test_no_state_here(rflow: Rflow) -> None:
     assert result.stdout == ""
 
 
+def test_a_token_for_no_server_is_told(rflow: Rflow, tmp_path: Path) -> None:
+    first, second = (rflow("token", "create", name) for name in ("one", "two"))
+    assert first.returncode == second.returncode == 0
+    assert first.stderr.endswith(
+        f"`{tmp_path / '.rflow'}` is new: a server knows of this if that is its state\n"
+    )
+    assert "is new" not in second.stderr
+
+
 def test_a_crash_is_a_report_and_not_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
