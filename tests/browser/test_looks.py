@@ -188,6 +188,14 @@ def test_the_tab_one_is_on_is_seen(full: tuple[Site, list[str]]) -> None:
         expect(tab).to_be_in_viewport(ratio=0.95)
 
 
+def test_a_phone_shows_when_a_release_ended(full: tuple[Site, list[str]]) -> None:
+    site, _ = full
+    page = site.visit("approve", viewport=PHONE)
+    page.goto(f"{site.url}/stages/shop.staging")
+    rows = page.locator("tbody tr", has=page.get_by_role("link", name="Plan"))
+    expect(rows.first.locator("time")).to_be_visible()
+
+
 def test_a_graph_of_a_thousand_nodes_stays_usable(serve: Callable[..., Site]) -> None:
     groups = "\n".join(
         f"parallel g{group}{f' after g{group - 1}' if group else ''} {{\n"
