@@ -81,7 +81,33 @@ flow release {
     severity="warning",
 )
 
+SHELL_ARGUMENT = Code(
+    "RF329",
+    "an argument read as a shell's variable",
+    "Arguments are no variables of a script: `$NAME` of the shell would be unset, and ends the "
+    "script. `$<args.NAME>` hands the value over, quoted for the place where it stands. A script "
+    "that sets the variable, or gets it by `env`, is left alone.",
+    bad="""rflow 1
+
+flow release {
+  arg version: string
+  node build: sh { script = "make VERSION=$version"  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  arg version: string
+  node build: sh { script = "make VERSION=$<args.version>"  pure }
+}
+""",
+    severity="warning",
+)
+
 _VARIABLE = re.compile(r"\$(?:([A-Z_][A-Z0-9_]+)|\{([A-Z_][A-Z0-9_]+)\})")
+
+_ANY_VARIABLE = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+_SETS_ANY = re.compile(r"(?:^|[\s;&|\"])(?:\.|source|eval)\s", re.MULTILINE)
 
 CLAUSES = ("when", "each", "retry", "timeout", "lock", "undo", "keep", "pure", "after", "output")
 
@@ -95,6 +121,7 @@ class Inputs:
         self.scripts = Scripts(lowering)
         self._text = self.report.source.text
         self._variables = _VARIABLE.search(self._text) is not None
+        self._named = {m[1] or m[2] for m in _ANY_VARIABLE.finditer(self._text)}
         self._specs: dict[int, tuple[dict[str, InputSpec], tuple[str, ...]]] = {}
 
     def specs(self, inputs: tuple[InputSpec, ...]) -> tuple[dict[str, InputSpec], tuple[str, ...]]:
@@ -135,6 +162,8 @@ class Inputs:
                 continue
             seen[name] = item.name.span
             if spec.program is not None:
+                if self._named and not self._named.isdisjoint(self.lowering.flow.args):
+                    self._no_arguments(item, given)
                 script = self.scripts.script(item, spec, given, program)
                 if script is not None:
                     exprs[name] = script
@@ -173,6 +202,31 @@ class Inputs:
                     f"`{m.group()}` is plain text: no shell reads `{item.name.text}`",
                     help=f"declare `arg {name}: string` and write `$<args.{name}>`; "
                     "where the text is meant, write the string in `'…'`",
+                )
+
+    def _no_arguments(self, item: ast.Input, given: Sequence[ast.Input]) -> None:
+        """Warn of arguments that a script reads as variables, where nothing sets these."""
+        start, end = item.value.span
+        script = self._text[start:end]
+        raw = isinstance(item.value, ast.Str) and item.value.style == "raw"
+        others = {other.name.text: self._text[slice(*other.value.span)] for other in given}
+        if raw or "shell" in others or _SETS_ANY.search(script):
+            return
+        for m in _ANY_VARIABLE.finditer(self._text, start, end):
+            name = m[1] or m[2]
+            sets = rf"\b{name}\+?=|\b(?:read|for|getopts)\b[^\n]*\b{name}\b"
+            line = self._text[max(start, self._text.rfind("\n", start, m.start())) : m.start()]
+            if (
+                name in self.lowering.flow.args
+                and name not in others.get("env", "")
+                and line.count("'") % 2 == 0
+                and not re.search(sets, script)
+            ):
+                self.report.error(
+                    SHELL_ARGUMENT,
+                    m.span(),
+                    f"`{m.group()}` is a variable of the shell, not the argument `{name}`",
+                    help=f"write `$<args.{name}>`",
                 )
 
     def unknown(self, name: ast.Name, owner: str, known: Iterable[str]) -> None:
