@@ -171,11 +171,9 @@ class Board:
         match event:
             case ev.RunHeld():
                 self.held = narration.reason(event.reason)
-            case ev.RunStarted():
+            case ev.RunStarted() | ev.RunResumed():
                 self.status, self.held = "running", ""
                 self.started_at = self.started_at or at
-            case ev.RunResumed():
-                self.status, self.held = "running", ""
             case ev.RunRenamed():
                 self.name = event.name
             case ev.PhaseStarted():

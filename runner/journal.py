@@ -36,6 +36,7 @@ from rflow.runner.events import (
     RetryRequested,
     RunEnded,
     RunRenamed,
+    RunResumed,
     RunStarted,
     UndoRequested,
 )
@@ -344,7 +345,8 @@ def summary_changes(events: Iterable[Event], at: float, status: str | None) -> d
     changes: dict[str, Json] = {}
     for event in events:
         match event:
-            case RunStarted():
+            case RunStarted() | RunResumed():
+                # One that was cancelled before it began, and is retried, begins by being resumed.
                 changes.setdefault("started_at", at)
                 changes["status"] = "running"
             case RunRenamed():

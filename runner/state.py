@@ -209,7 +209,7 @@ class RunState:
                 self.held = ev.NO_REASON
                 self.open_section("main")
             case ev.RunResumed():
-                self.guard = event.guard
+                self.guard, self.started_at = event.guard, self.started_at or at
             case ev.RunHeld():
                 self.held = event.reason
             case ev.RunRenamed():

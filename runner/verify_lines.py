@@ -52,7 +52,7 @@ def _columns(bodies: list[Body]) -> dict[str, object]:
             case "RunRenamed":
                 columns["name"] = body.says.get("name")
                 columns["description"] = body.says.get("description")
-            case "RunStarted":
+            case "RunStarted" | "RunResumed":
                 columns.setdefault("started_at", body.at)
             case "RetryRequested" | "UndoRequested":
                 columns["concluded"] = False

@@ -268,7 +268,25 @@ def a_change_in_between_counts_anew(stage: StageWorld) -> None:
     stage.check_ledger()
 
 
+def a_run_cancelled_before_it_began_has_begun_when_it_is_retried(stage: StageWorld) -> None:
+    runner = stage.runners[0]
+    web, data = Piece("web", 1, False, 0, False), Piece(None, 0, True, 0, False, "irreversible")
+    target = stage.release(runner, "release", [web], True)
+    runner.take(target)
+    stage.settle()
+    late = stage.release(runner, "release", [web, data], False)
+    runner.service.cancel(late, by=BY)
+    runner.take(late)
+    stage.settle()
+    runner.service.retry(late, "n0", by=BY)
+    runner.take(late)
+    stage.settle()
+    assert runner.service.summary(late).started_at is not None
+    assert [crossed.node for crossed in runner.service.rollback_preview(target).crossed] == ["n1"]
+
+
 SCENES = [
+    a_run_cancelled_before_it_began_has_begun_when_it_is_retried,
     a_change_in_between_counts_anew,
     what_an_attempt_left_when_it_failed_is_in_doubt,
     a_freeze_holds_a_further_attempt,
