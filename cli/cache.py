@@ -110,13 +110,15 @@ def _holds(file: tuple[str, str, bytes]) -> bool:
 def _place(argv: list[str]) -> str:
     from rflow.plugins import cache as plugins_cache
 
+    # What a plugin's code says counts too, not only its specs: the delays of a policy, the inputs
+    # that a trigger does not take.
     circumstances = (
         _FORMAT,
         sys.implementation.cache_tag,
         argv,
         os.getcwd(),
         terminal.traits(),
-        plugins_cache.fingerprint(),
+        plugins_cache.stamp() or plugins_cache.fingerprint(),
         _installation(),
     )
     return os.path.join(folder(), "check", digest(repr(circumstances).encode()).hex())

@@ -110,7 +110,10 @@ def check_project(open: Callable[[], Project], *, lasting: bool = False) -> Flow
 
         project = open()
         kinds = Kinds()
-        return Flows(project, check(project.entry, kinds.specs, project.load), kinds)
+        checked = check(project.entry, kinds.specs, project.load)
+        if any(flow.triggers for flow in checked.program.flows.values()):
+            checked.ask_triggers(kinds.host.trigger_mistakes, kinds.host.filters())
+        return Flows(project, checked, kinds)
     finally:
         if not lasting:
             gc.freeze()

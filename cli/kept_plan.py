@@ -52,7 +52,4 @@ def keep(file: str, flow: str | None, flows: Flows, kept: Kept, color: str = "au
 
 
 def _question(file: str, flow: str | None, color: str) -> list[str]:
-    from rflow.plugins import cache as plugins_cache
-
-    # A policy's delays are in the plan, and come from the plugin's code, not from its spec.
-    return ["run", file, flow or "", color, plugins_cache.stamp()]
+    return ["run", file, flow or "", color]

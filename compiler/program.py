@@ -40,8 +40,10 @@ from rflow.dsl.limits import RF137
 from rflow.plugins.types import Specs
 
 if TYPE_CHECKING:
+    from rflow.compiler.expr import Filters
     from rflow.compiler.plan import Plan
     from rflow.compiler.testing import Test
+    from rflow.compiler.trigger_inputs import Ask
 
 NOT_LOADED = Code(
     "RF220",
@@ -99,6 +101,15 @@ class Checked:
 
         with _no_garbage():
             return Planner(self.program, self.graph(flow), self.specs, delays).plan()
+
+    def ask_triggers(self, ask: Ask, filters: Filters) -> None:
+        """Let the kinds of the triggers say what they do not take; only where there is no error."""
+        if self.ok:
+            from rflow.compiler.trigger_inputs import refused
+
+            flows = [self.program.flows[name] for name in self.flows]
+            found = [one for flow in flows for one in refused(flow, ask, filters)]
+            self.diagnostics = sort([*self.diagnostics, *found])
 
     def coverage(self, flow: str) -> Coverage:
         """What a flow says of rolling back."""

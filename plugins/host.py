@@ -122,9 +122,13 @@ class Host:
         return {name: made.function for name, made in self._objects["filters"].items()}
 
     def trigger_mistakes(self, kind: str, inputs: Mapping[str, Json]) -> list[tuple[str, str]]:
-        """What a trigger kind says of these inputs, beyond their types: input and message."""
+        """What a trigger kind says of these inputs, beyond their types: input and message. The
+        input is "" where the kind itself is at fault."""
         made: Trigger = derive.build(self._object("triggers", kind), inputs)
-        return list(made.check())
+        try:
+            return list(made.check())
+        except Exception as error:
+            return [("", f"the plugin failed: {one_line(error)}")]
 
     def delays(
         self, policy: str, inputs: Mapping[str, Json], attempts: int

@@ -242,6 +242,14 @@ flow release {
 """,
 )
 
+TRIGGER_REFUSED = Code(
+    "RF330",
+    "a trigger that does not take its inputs",
+    "The inputs of a trigger are of the right types, but its kind cannot work with them: a time "
+    "zone that does not exist, a pattern that nothing matches, a rule for pull requests where none "
+    "are listened to. It is the plugin's code that says so.",
+)
+
 POLICY_REFUSED = Code(
     "RF327",
     "a retry policy that does not take its inputs",

@@ -303,3 +303,26 @@ def test_many_nodes_without_a_contract_are_not_all_named(rflow: Rflow, tmp_path:
     assert "n21 and 8 more)" in said
     assert "n22" not in said
     assert '"n29"' in rflow("check", "many.rflow", "--format", "json").stdout
+
+
+@pytest.mark.parametrize(
+    ("trigger", "message"),
+    [
+        ('cron { schedule = "0 2 * * *"  timezone = "Europe/Berln" }', "no time zone"),
+        ('cron { schedule = "0 2 * * *"  timezone = "$<let.zone | trim>" }', "no time zone"),
+        ('git { repo = "."  branches = ["ma in"] }', "matches the pattern 'ma in'"),
+        ('git { repo = "."  branches = ["main"]  labels = ["x"] }', "it is about pull requests"),
+    ],
+)
+def test_what_a_trigger_does_not_take(
+    rflow: Rflow, tmp_path: Path, trigger: str, message: str
+) -> None:
+    flow = f'  let zone = " Europe/Berln"\n  trigger one: {trigger}\n'
+    node = '  node x: sh { script = "true"  pure }'
+    (tmp_path / "f.rflow").write_text(f"rflow 1\n\nflow f {{\n{flow}{node}\n}}\n")
+    for words in (["check"], ["compile"], ["run", "--yes"]):
+        done = rflow(words[0], "f.rflow", *words[1:])
+        assert done.returncode == entry.PROBLEMS
+        assert done.stderr.startswith("error[RF330]: ")
+        assert message in " ".join(done.stderr.split())
+    assert not (tmp_path / ".rflow").exists()

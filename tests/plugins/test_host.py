@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rflow.plugins import Context, Filter, Node, NodeError, Policy, SecretSource
+from rflow.plugins import Context, Filter, Node, NodeError, Policy, SecretSource, Trigger
 from rflow.plugins.discovery import CODES, Plugin, installed
 from rflow.plugins.host import Host
 from rflow.plugins.specs_json import decode, encode
@@ -277,3 +277,16 @@ def test_a_folder_of_the_path_that_cannot_be_looked_into(
         with pytest.raises(NodeError, match=f"`{program}` cannot be started: {why}"):
             Host.of().secret("command", program, tmp_path)
     assert Host.of().secret("command", "echo found", tmp_path) == "found"
+
+
+def test_a_trigger_whose_check_fails_is_told_as_its_plugins_fault() -> None:
+    @dataclass(frozen=True)
+    class Broken(Trigger, kind="acme.broken"):
+        """Never right."""
+
+        def check(self) -> list[tuple[str, str]]:
+            raise RuntimeError("no")
+
+    host = Host.of(module("acme", rflow_trigger_types=lambda: [Broken]))
+    ((input, why),) = host.trigger_mistakes("acme.broken", {})
+    assert (input, why.startswith("the plugin failed: RuntimeError: no")) == ("", True)
