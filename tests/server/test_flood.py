@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -128,7 +129,7 @@ def test_a_server_that_is_killed_has_refused_or_kept_each_delivery_and_started_i
 ) -> None:
     dice = random.Random(1)
     answered: dict[str, str] = {}
-    keys = iter(f"d-{number}" for number in range(10_000))
+    numbers = count()  # one that several threads may count on at once
     for _ in range(4):
         process.start()
         killed = threading.Event()
@@ -137,7 +138,7 @@ def test_a_server_that_is_killed_has_refused_or_kept_each_delivery_and_started_i
         def work(url: str = url, killed: threading.Event = killed) -> None:
             with httpx.Client(timeout=10) as client:
                 while not killed.is_set():
-                    key = next(keys)
+                    key = f"d-{next(numbers)}"
                     if (id := send(client, url, key)) is not None:
                         answered[key] = id
 
