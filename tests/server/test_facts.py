@@ -140,10 +140,10 @@ def test_heads_are_branches_and_tags_at_their_commits(repository: Repository) ->
 
 def test_a_token_reaches_git_but_no_command_line(tmp_path: Path) -> None:
     url = "https://git.example.com/acme/shop"
-    access = access_to(url, "github", "t-1")
+    access = access_to(url, "github", "hunter22")
 
     told = git("config", "--get-all", f"http.{url}.extraHeader", access=access).decode()
 
     assert told.startswith("Authorization: Basic ")
-    assert "t-1" not in repr(Mirror.within(tmp_path, url, access))
-    assert access_to("git@git.example.com:acme/shop", "github", "t-1") == {}
+    assert "hunter22" not in repr(Mirror.within(tmp_path, url, access))
+    assert access_to("git@git.example.com:acme/shop", "github", "hunter22") == {}
