@@ -111,7 +111,7 @@ def check_project(open: Callable[[], Project], *, lasting: bool = False) -> Flow
         project = open()
         kinds = Kinds()
         checked = check(project.entry, kinds.specs, project.load)
-        if any(flow.triggers for flow in checked.program.flows.values()):
+        if any(checked.program.flows[name].triggers for name in checked.flows):
             checked.ask_triggers(kinds.host.trigger_mistakes, kinds.host.filters())
         return Flows(project, checked, kinds)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,15 +117,11 @@ def open_stored(
     a server runs or not; see `open_state`."""
     from rflow.server.store import Store
 
-    service = open_state(state, flow_file, host, here=True)
-    try:
-        store = Store.beside(service.state)
-        try:
-            yield service, store
-        finally:
-            store.close()
-    finally:
-        service.close()
+    with (
+        closing(open_state(state, flow_file, host, here=True)) as service,
+        closing(Store.beside(service.state)) as store,
+    ):
+        yield service, store
 
 
 def on_server() -> RemoteService | None:
