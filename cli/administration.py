@@ -177,7 +177,7 @@ def administration(
 ) -> Iterator[Administration]:
     """What is asked: the server, or the state of this machine, which is made where there is
     none."""
-    remote = on_server() if state is None else None
+    remote = on_server(state)
     if remote is not None:
         person(by)
         yield There(remote.client)

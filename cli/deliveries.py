@@ -105,7 +105,7 @@ class _There:
 @contextmanager
 def source(state: str | None) -> Iterator[Source]:
     """Where the deliveries are."""
-    remote = on_server() if state is None else None
+    remote = on_server(state)
     if remote is not None:
         yield _There(remote.client)
         return

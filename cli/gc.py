@@ -56,7 +56,7 @@ def gc(
 
     keep, now = Keep(days * DAY_S, keep_releases, keep_runs), time.time()
     service = open_state(state)
-    remote = on_server() if state is None else None
+    remote = on_server(state)
     if remote is not None:
         found = remote.garbage(keep)
     else:

@@ -18,7 +18,7 @@ def logged(
     service: Service, state: str | None, by: str, action: str, object: str, **detail: Json
 ) -> Iterator[None]:
     """Log what is done within to the state of this machine; a server logs by itself."""
-    if state is None and on_server() is not None:
+    if on_server(state) is not None:
         yield
         return
     from rflow.server import audit

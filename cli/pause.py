@@ -154,7 +154,7 @@ def unset(
 
 def _meant(file: str, flow: str | None, state: str | None) -> tuple[Plan | None, Path | None]:
     """The plan and the file that are meant; neither on a server, which has its own."""
-    if state is None and on_server() is not None:
+    if on_server(state) is not None:
         return None, None
     from rflow.cli.flows import flows_of
 

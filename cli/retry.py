@@ -126,7 +126,7 @@ def rerun(
 
 def _tell_changes(service: Service, run: str, state: str | None) -> None:
     """Say that a flow was changed since the run began: who mended it expects the new one to run."""
-    if state is None and on_server() is not None:
+    if on_server(state) is not None:
         return
     from rflow.cli import flow_files
 

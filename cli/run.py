@@ -89,7 +89,7 @@ def run(
     terminal, or with `--format json`, `--yes` must stand there instead. Ctrl-C cancels the run,
     a second one leaves it at once, to go on with `rflow resume`.
     """
-    remote = on_server() if state is None else None
+    remote = on_server(state)
     if remote is not None:
         wanted = {
             "args": _arguments(args, arg_files, file),

@@ -124,7 +124,7 @@ def _admin(by: str | None) -> Principal:
 @contextmanager
 def subscribing(state: str | None) -> Iterator[Subscribing]:
     """Where the subscriptions are."""
-    remote = on_server() if state is None else None
+    remote = on_server(state)
     if remote is not None:
         yield _There(remote.client)
         return

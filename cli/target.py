@@ -85,7 +85,7 @@ def open_state(
 ) -> Service:
     """The service on a state folder, or on the server that is asked. Without a flow file the
     state must exist; `here`: what is done cannot be done over a server."""
-    if state is None and (remote := on_server()) is not None:
+    if (remote := on_server(state)) is not None:
         if here:
             raise Failure(
                 "that cannot be done over a server",
@@ -124,8 +124,11 @@ def open_stored(
         yield service, store
 
 
-def on_server() -> RemoteService | None:
-    """The runner on the server that is asked, None if none is."""
+def on_server(state: str | None = None) -> RemoteService | None:
+    """The runner on the server that is asked, None if none is: a state that is given is meant
+    itself."""
+    if state is not None:
+        return None
     context = click.get_current_context(silent=True)
     shared = context.find_object(App) if context is not None else None
     if shared is None or not shared.server:

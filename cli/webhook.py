@@ -50,7 +50,7 @@ def webhook(ctx: click.Context) -> None:
 
 def _asked(state: str | None) -> Client | None:
     """The server that is asked, None for the state of this machine."""
-    remote = on_server() if state is None else None
+    remote = on_server(state)
     return None if remote is None else remote.client
 
 
