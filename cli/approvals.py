@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rflow.cli import times
 from rflow.cli.cells import cells, clean, fit, pad, wrap
 from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.data import as_data
 from rflow.cli.resources import value
 from rflow.cli.target import as_option, open_state, person, state_option
 from rflow.plugins.types import Json
@@ -171,16 +171,16 @@ def as_json(asked: Asked, refused: str | None) -> dict[str, Any]:
     from rflow.cli.runs import as_json as run_as_json
 
     shown = {
-        field.name: getattr(asked, field.name)
-        for field in dataclasses.fields(asked)
-        if field.name not in ("run", "behind", "asked_at", "due")
+        name: getattr(asked, name)
+        for name in asked.__struct_fields__
+        if name not in ("run", "behind", "asked_at", "due")
     }
     return {
         "run": run_as_json(asked.run),
         **shown,
         "asked_at": times.iso(asked.asked_at),
         "due": times.iso(asked.due),
-        "behind": [dataclasses.asdict(node) for node in asked.behind],
+        "behind": [as_data(node) for node in asked.behind],
         "you_may": refused is None,
         "why_not": refused or "",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 from rflow.cli import times
 from rflow.cli.cells import clean
 from rflow.cli.command import app, command, format_option, note, say
+from rflow.cli.data import as_data
 from rflow.cli.show import with_iso
 from rflow.cli.table import Column, lay_out
 from rflow.cli.target import as_option, state_option
@@ -38,7 +38,7 @@ def audit(limit: int, by: str | None, form: str, state: str | None) -> int:
     with administration(state, by) as asked:
         found = asked.audit(limit)
     if form == "json":
-        listed = [with_iso(dataclasses.asdict(entry)) for entry in found]
+        listed = [with_iso(as_data(entry)) for entry in found]
         say(json.dumps(listed, ensure_ascii=False, indent=2))
         return 0
     if not found:

@@ -7,8 +7,8 @@ the run goes on. What it says is for showing only; the state that decides is the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.plugins.types import Json
 from rflow.runner import events as ev
 from rflow.runner.events import Record
@@ -18,8 +18,7 @@ DONE = ("success", "failed", "skipped", "cancelled")
 UNDO = "undo:"
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """A node of the run. `waits` says what for, `note` why it ended as it did; of a gate,
     `needed` is how many must approve and `by` who may."""
 
@@ -40,8 +39,7 @@ class Row:
     approvals: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRow:
+class GroupRow(Struct, frozen=True):
     """A group of the run: an instance of a `sequence`, a `parallel` or a `use`."""
 
     id: str

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 from rflow.cli import terminal
 from rflow.cli.terminal import Pen
 
@@ -22,8 +22,7 @@ FORMAT_CHOICES = ("text", "json")
 HELP_OPTION: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
-@dataclass
-class App:
+class App(Struct, dict=True):
     """What the parts of one call share: the words it was called with, and how to show things."""
 
     argv: tuple[str, ...] = ()

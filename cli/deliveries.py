@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import click
 from rflow.cli import times
 from rflow.cli.cells import clean, wrap
 from rflow.cli.command import Family, app, color_option, command, format_option, note, say
+from rflow.cli.data import as_data
 from rflow.cli.show import with_iso
 from rflow.cli.table import Column, lay_out
 from rflow.cli.target import as_option, on_server, open_stored, person, state_option
@@ -219,5 +219,5 @@ def _show(delivery: Delivery, told: list[Told]) -> None:
 
 def as_json(delivery: Delivery, told: list[Told]) -> dict[str, Any]:
     """A delivery with its verdicts."""
-    shown = with_iso(dataclasses.asdict(delivery))
-    return {**shown, "verdicts": [dataclasses.asdict(one) for one in told]}
+    shown = with_iso(as_data(delivery))
+    return {**shown, "verdicts": [as_data(one) for one in told]}

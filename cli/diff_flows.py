@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from rflow.cli.cells import clean, wrap
 from rflow.cli.command import app, say
+from rflow.cli.data import as_data
 from rflow.compiler.safety import Change, FlowChanges
 from rflow.compiler.safety_change import LEVELS, Level
 
@@ -97,8 +97,7 @@ def _as_json(found: Sequence[FlowChanges], folder: str) -> dict[str, Any]:
                 "flow": flow.flow,
                 "was": flow.was,
                 "changes": [
-                    {**dataclasses.asdict(change), "where": _place(change, folder)}
-                    for change in flow.changes
+                    {**as_data(change), "where": _place(change, folder)} for change in flow.changes
                 ],
             }
             for flow in found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 from rflow.cli import narration
 from rflow.cli.cells import clean, fit, wrap
 from rflow.cli.command import app, say
+from rflow.cli.data import as_data
 from rflow.cli.flows import Kinds
 from rflow.cli.target import find_run, open_state
 from rflow.plugins.types import Json
@@ -33,8 +33,8 @@ def show_runs(one: str, two: str, form: str, state: str | None) -> int:
         plans = [state.graph.plan for state in states]
         graph = graph_changes(plans[0], plans[1], Kinds().specs)
     if form == "json":
-        shown: dict[str, Any] = dataclasses.asdict(found)
-        shown["graph"] = [dataclasses.asdict(change) for change in graph]
+        shown: dict[str, Any] = as_data(found)
+        shown["graph"] = [as_data(change) for change in graph]
         say(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         _text(found, graph, markdown=form == "markdown")

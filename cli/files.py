@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.dsl.diagnostics import Code, Diagnostic, Label, Source, closest
 
 SIZE_MAX = 32 << 20
@@ -47,8 +47,7 @@ class Unreadable(Exception):
         self.diagnostic = diagnostic
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(Struct, frozen=True):
     """The bytes of a file and the text that they are."""
 
     data: bytes

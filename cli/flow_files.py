@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from rflow.cli.failure import Failure
 from rflow.cli.root import root_of
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from rflow.compiler.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A file that is to hold `text`; `kept` is where what it holds now will stand ("" for a file
     that is not there)."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from rflow.cli.failure import Failure, Problems
 from rflow.cli.files import Unreadable
 from rflow.cli.project import Project
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from rflow.plugins.types import Json, Specs
 
 
-@dataclass
-class Kinds:
+class Kinds(Struct, dict=True):
     """What the plugins offer: specs at once, the plugins themselves only when they are needed."""
 
     @cached_property
@@ -49,8 +48,7 @@ class Kinds:
         return self.host.delays(policy, inputs, attempts)
 
 
-@dataclass
-class Flows:
+class Flows(Struct):
     """A file, checked. `notes` are warnings."""
 
     project: Project

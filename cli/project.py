@@ -7,17 +7,16 @@ resolved; a file that is reached twice is the same source.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct, field
 from rflow.cli import cache
 from rflow.cli.files import Unreadable, decode, read_file, read_stdin
 from rflow.cli.root import root_of
 from rflow.dsl.diagnostics import Source
 
 
-@dataclass
-class Project:
+class Project(Struct):
     """One entry file, read, and the files that it turned out to import.
 
     `directory` is the folder of the entry file (the working folder for standard input), `root`

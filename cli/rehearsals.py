@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from rflow.cli.flows import Flows
 from rflow.runner.chaos import Difference, differences
 from rflow.runner.expectations import Unmet, judge
@@ -24,8 +24,7 @@ DIFFERENCES_MAX = 3
 """Of a test that chaos breaks, so many crashes are looked at."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """How a test went. `problem` is set where it could not be played; `took_s` is real time."""
 
     file: str
@@ -42,8 +41,7 @@ class Verdict:
         return not (self.unmet or self.problem or self.chaos)
 
 
-@dataclass
-class Rehearsals:
+class Rehearsals(Struct):
     """The tests of one file. The plans of their flows are made once."""
 
     path: str

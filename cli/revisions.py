@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import posixpath
 import subprocess
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.cli.failure import Failure, Problems
 from rflow.cli.files import Unreadable, decode
 from rflow.cli.flows import Kinds
@@ -18,8 +18,7 @@ from rflow.compiler.program import Checked, LoadError, check
 from rflow.dsl.diagnostics import Source
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """The repository that a file lies in; `path` is the file's path from its root."""
 
     root: str
@@ -58,8 +57,7 @@ class Repository:
         return _git(self.root, "cat-file", "blob", f"{commit}:{path}")
 
 
-@dataclass
-class Revision:
+class Revision(Struct):
     """The file of a repository as it stands in a commit. `shown` is what users call that."""
 
     repository: Repository

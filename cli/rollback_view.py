@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rflow.cli import resources, times
 from rflow.cli.cells import clean, wrap
 from rflow.cli.command import app, say
+from rflow.cli.data import as_data
 from rflow.cli.table import Column, lay_out
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ def as_json(found: Rollback, stage: Stage, given: Iterable[str]) -> dict[str, An
     return {
         "target": run_as_json(found.target),
         "stage": found.stage,
-        "steps": [dataclasses.asdict(step) for step in found.steps],
+        "steps": [as_data(step) for step in found.steps],
         "same": [{"resource": h.resource, "value": h.value, "run": h.run} for h in found.same],
-        "crossed": [dataclasses.asdict(crossed) for crossed in found.crossed],
+        "crossed": [as_data(crossed) for crossed in found.crossed],
         "lost": found.lost,
         "absent": found.absent,
         "unacknowledged": found.unacknowledged(given),

@@ -62,7 +62,7 @@ def serve(
     Runs that it starts are the same runs as those of the command line, in the same state. Ended
     by Ctrl-C or SIGTERM it leaves its runs as they are, and goes on with them at the next start.
     """
-    import dataclasses
+    from msgspec import structs
 
     try:
         from rflow.cli import serving_loop
@@ -88,7 +88,7 @@ def serve(
         raise Failure(str(error).replace("`public_url`", "`--public-url`")) from None
     changed = {"listen": listen, "port": port, "public_url": address}
     given = {name: value for name, value in changed.items() if value is not None}
-    settings = dataclasses.replace(settings, **given)  # type: ignore[arg-type]
+    settings = structs.replace(settings, **given)
     where = locate(root / "flow.rflow", given=Path(state) if state is not None else None)
     server = Server.open(
         config=settings,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import socket
 
 import uvicorn
+from msgspec import structs
 from rflow.cli.command import note, say
 from rflow.cli.failure import Failure
 from rflow.cli.target import person
@@ -39,7 +39,7 @@ def serve(server: Server, log_form: Form = "text") -> int:
     # waits for 40 ms; those that are accepted inherit it.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listening.getsockname()[1]
-    server.config = config = dataclasses.replace(config, port=port)
+    server.config = config = structs.replace(config, port=port)
     remember(server.services.here().journal, config.url)
     flows = server.catalog.flows()
     say(f"rflow serves {len(flows)} flow{'' if len(flows) == 1 else 's'} at {config.url}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import textwrap
 import time
@@ -13,6 +12,7 @@ from rflow.cli import narration, times
 from rflow.cli.cells import clean, clean_lines, clean_log, fit, wrap
 from rflow.cli.command import App, app, command, format_option, note, say
 from rflow.cli.complete import node_argument, run_argument
+from rflow.cli.data import as_data
 from rflow.cli.picture import answer_of, board_from
 from rflow.cli.status import sign, word
 from rflow.cli.target import find_node, find_run, open_state, state_option
@@ -55,7 +55,7 @@ def show(run: str | None, node: str | None, form: str, state: str | None) -> int
     view = service.view(id_)
     head = chain.shown(service.journal.head(id_))
     if form == "json":
-        say(_dumps({**dataclasses.asdict(view), "head": head}))
+        say(_dumps({**as_data(view), "head": head}))
     else:
         _show_run(app(), view, head, _back(service, view))
         if view.phase != "ended" and service.driver(id_) is None:
@@ -65,7 +65,7 @@ def show(run: str | None, node: str | None, form: str, state: str | None) -> int
 
 def _dumps(shown: Any) -> str:
     if not isinstance(shown, dict):
-        shown = dataclasses.asdict(shown)
+        shown = as_data(shown)
     return json.dumps(with_iso(shown), ensure_ascii=False, indent=2)
 
 

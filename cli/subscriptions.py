@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
@@ -12,6 +11,7 @@ import click
 from rflow.cli import times
 from rflow.cli.cells import clean
 from rflow.cli.command import Family, app, command, format_option, note, say
+from rflow.cli.data import as_data
 from rflow.cli.table import Column, lay_out
 from rflow.cli.target import as_option, state_option
 
@@ -111,7 +111,7 @@ def list_(form: str, state: str | None) -> int:
 
 def _told(one: Subscription | Message) -> dict[str, Any]:
     """As JSON: the same names, and times as text."""
-    told = dataclasses.asdict(one)
+    told: dict[str, Any] = as_data(one)
     for name in ("created_at", "failing_since", "queued_at", "tried_at", "due"):
         if told.get(name) is not None:
             told[name] = times.iso(told[name])

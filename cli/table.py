@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.cli.cells import cells, fit, fit_end, pad
 from rflow.cli.terminal import Pen
 
 GAP = 2
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column. `rank`: those with the highest leave first where space is short (0 never does).
 
     `flexible`: it is cut where a line would be too long, down to `least` cells; with `keep_end`

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 from rflow.cli import times
 from rflow.cli.cells import clean
 from rflow.cli.command import Family, app, command, format_option, note, say
+from rflow.cli.data import as_data
 from rflow.cli.failure import Failure
 from rflow.cli.line import moment
 from rflow.cli.show import with_iso
@@ -71,7 +71,7 @@ def create(
 
 def _show_made(made: Made, form: str) -> None:
     if form == "json":
-        shown = {**with_iso(dataclasses.asdict(made.token)), "secret": made.secret}
+        shown = {**with_iso(as_data(made.token)), "secret": made.secret}
         say(json.dumps(shown, ensure_ascii=False, indent=2))
         return
     say(made.secret)
@@ -92,7 +92,7 @@ def list_(all_: bool, by: str | None, form: str, state: str | None) -> int:
     with administration(state, by) as asked:
         found = [token for token in asked.tokens() if all_ or not _ended(token)]
     if form == "json":
-        listed = [with_iso(dataclasses.asdict(token)) for token in found]
+        listed = [with_iso(as_data(token)) for token in found]
         say(json.dumps(listed, ensure_ascii=False, indent=2))
         return 0
     if not found:

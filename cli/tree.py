@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.cli import status, times
 from rflow.cli.board import Board, GroupRow, Row
 from rflow.cli.cells import cells, clean, fit, pad
@@ -17,8 +17,7 @@ SECTIONS = {"undo": "undo", "failure": "on failure", "finally": "finally"}
 NAME_MAX = 34
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """How to show: colours, columns, and what time it is."""
 
     pen: Pen
@@ -26,8 +25,7 @@ class Look:
     now: float
 
 
-@dataclass(frozen=True)
-class _Item:
+class _Item(Struct, frozen=True):
     depth: int
     row: Row | None = None
     group: GroupRow | None = None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct, structs
 from rflow.cli.cells import clean, pad, wrap
 from rflow.cli.command import Family, app, command, format_option, say
 from rflow.cli.complete import file_argument, flow_argument
+from rflow.cli.data import as_data
 from rflow.cli.failure import Failure
 from rflow.cli.flows import Flows, flows_of
 from rflow.cli.target import state_option
@@ -42,8 +42,7 @@ def trigger(ctx: click.Context) -> None:
         say(ctx.get_help())
 
 
-@dataclass(frozen=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """What one trigger says of one event, and what would become of the run."""
 
     event: GitEvent
@@ -168,7 +167,7 @@ def _ask(
 
     address = str(one.inputs.get("repo", ""))
     if root is not None:  # a commit of this repository stands for one of the trigger's
-        event = dataclasses.replace(event, repos=(address,))
+        event = structs.replace(event, repos=(address,))
     verdict = one.asked(event)
     if verdict.outcome in ("ask", "start", "wait") and (verdict.needs or event.head is None):
         try:
@@ -263,6 +262,6 @@ def _as_json(one: _Told) -> dict[str, Any]:
         "sha": one.event.sha,
         "outcome": one.verdict.outcome,
         "why": one.verdict.why,
-        "rules": [dataclasses.asdict(rule) for rule in one.verdict.rules],
+        "rules": [as_data(rule) for rule in one.verdict.rules],
         "problems": list(one.problems),
     }

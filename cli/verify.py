@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 from rflow.cli.cells import clean, wrap
 from rflow.cli.command import app, command, format_option, say
 from rflow.cli.complete import run_argument
+from rflow.cli.data import as_data
 from rflow.cli.entry import PROBLEMS
 from rflow.cli.failure import Failure
 from rflow.cli.target import find_run, open_state, state_option
@@ -44,7 +44,7 @@ def verify(run: str | None, head: str | None, form: str, state: str | None) -> i
     service = open_state(state)
     found = service.verify(find_run(service, run), given)
     if form == "json":
-        shown = {"ok": found.ok, **dataclasses.asdict(found)}
+        shown = {"ok": found.ok, **as_data(found)}
         say(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
         _show(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 from rflow.cli import times
 from rflow.cli.cells import clean
 from rflow.cli.command import Family, app, command, format_option, note, say
+from rflow.cli.data import as_data
 from rflow.cli.decoding import decoded
 from rflow.cli.failure import Failure
 from rflow.cli.flows import flows_of
@@ -138,7 +138,7 @@ def create(
 def _show_made(made: Made, known: Known, form: str) -> None:
     address = f"{known.url}/release-flows/{made.token}"
     if form == "json":
-        shown = with_iso(dataclasses.asdict(made.webhook))
+        shown = with_iso(as_data(made.webhook))
         shown["signing"] = made.signing
         say(json.dumps({**shown, "token": made.token, "url": address}, indent=2))
         return
@@ -166,7 +166,7 @@ def list_(flow: str | None, form: str, state: str | None) -> int:
         with open_stored(state) as (_, store):
             found = webhooks.listed(store, flow)
     if form == "json":
-        listed = [{**with_iso(dataclasses.asdict(one)), "signing": bool(one.signing)}
+        listed = [{**with_iso(as_data(one)), "signing": bool(one.signing)}
                   for one in found]  # fmt: skip
         say(json.dumps(listed, ensure_ascii=False, indent=2))
         return 0

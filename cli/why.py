@@ -34,7 +34,7 @@ def why(run: str | None, node: str | None, form: str, state: str | None) -> int:
     Nothing is guessed: each reason was recorded when it decided, with its values. `rflow why
     trigger DELIVERY` says what each trigger said of what came in.
     """
-    import dataclasses
+    from rflow.cli.data import as_data
 
     if run == "trigger":
         from rflow.cli.deliveries import why_trigger
@@ -47,7 +47,7 @@ def why(run: str | None, node: str | None, form: str, state: str | None) -> int:
         find_node(service, id_, node)
     found = service.why(id_, node)
     if form == "json":
-        listed = [with_iso(dataclasses.asdict(because)) for because in found]
+        listed = [with_iso(as_data(because)) for because in found]
         say(json.dumps(listed, ensure_ascii=False, indent=2))
         return 0
     if not found:

@@ -6,7 +6,8 @@ This module owns their notation; it knows no clock and no zone's rules, only the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -29,8 +30,7 @@ _FORM = re.compile(r"(?:([A-Za-z]{3}(?:[-,][A-Za-z]{3})*)\s+)?(\S+-\S+)(?:\s+(\S
 _HOURS = re.compile(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """Days (0 is Monday), minutes of the day from and to, and a zone's name.
 
     A window that ends where it begins or before goes on into the next day.

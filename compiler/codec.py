@@ -19,7 +19,6 @@ so the two cannot drift apart; a change that older readers misread needs a new `
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import types
@@ -28,6 +27,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
+from msgspec import NODEFAULT, StructMeta, structs
 from rflow.compiler.plan import PLAN_VERSION, Place, Plan
 from rflow.compiler.tree import (
     Apply,
@@ -103,7 +103,7 @@ def _forms(form: Any) -> tuple[Writer, Reader]:
         return write_expr, read_expr
     if form is Place:
         return (lambda p: [p.source, p.start, p.end]), (lambda raw: Place(*_ints(raw, 3)))
-    if dataclasses.is_dataclass(form):
+    if isinstance(form, StructMeta):
         return _object(form)
     origin, args = typing.get_origin(form), typing.get_args(form)
     if origin is tuple:
@@ -202,9 +202,9 @@ def _map(form: Any) -> tuple[Writer, Reader]:
 
 def _object(cls: Any) -> tuple[Writer, Reader]:
     hints = typing.get_type_hints(cls)
-    fields = [(f.name, f.default, *_forms(hints[f.name])) for f in dataclasses.fields(cls)]
+    fields = [(f.name, f.default, *_forms(hints[f.name])) for f in structs.fields(cls)]
     readers = {name: read for name, _, _, read in fields}
-    required = {name for name, default, _, _ in fields if default is dataclasses.MISSING}
+    required = {name for name, default, _, _ in fields if default is NODEFAULT}
 
     def write_object(value: Any) -> dict[str, Any]:
         written: dict[str, Any] = {}

@@ -6,9 +6,9 @@ This module owns what is drawn and with which words; `render_dot`, `render_merma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from rflow.compiler.graph import data
 from rflow.compiler.notes import changes, clean, names_of_loops, notes_of
 from rflow.compiler.plan import Node, Plan, Section
@@ -19,8 +19,7 @@ Sort = Literal["plain", "effect", "gate", "join"]
 SECTIONS: dict[Section, str] = {"main": "", "failure": "on failure", "finally": "finally"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A node: its name as its instances have it, its kind, and what else there is to know."""
 
     id: str
@@ -32,8 +31,7 @@ class Shape:
     section: Section
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(Struct, frozen=True):
     """What `target` comes after; `reads` are the outputs it reads, none for order alone."""
 
     source: str
@@ -41,8 +39,7 @@ class Arrow:
     reads: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """A group, or a section other than the main one, around shapes and other frames."""
 
     id: str
@@ -50,8 +47,7 @@ class Frame:
     parent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """All that is drawn; frames stand before the frames in them."""
 
     title: str

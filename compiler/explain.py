@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.durations import show_duration
 from rflow.compiler.evaluate import Filters, Scope, evaluate
 from rflow.compiler.operate import EvalError, Masked
@@ -31,8 +31,7 @@ from rflow.compiler.tree import (
 from rflow.plugins.types import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """An expression: its text, its value or the error that it has instead, and its parts.
 
     `looked_at` is False where the value was not needed; then there is neither. Literals are no
@@ -72,8 +71,7 @@ def explain(
         return Explained("…", error="the expression is nested too deeply")
 
 
-@dataclass(frozen=True)
-class _Explaining:
+class _Explaining(Struct, frozen=True):
     scope: Scope
     filters: Filters
     loops: Mapping[str, str]
@@ -137,8 +135,7 @@ def show_expr(expr: Expr, loops: Mapping[str, str] = NO_NAMES) -> str:
     return _Showing(loops).show(expr, 0)
 
 
-@dataclass(frozen=True)
-class _Showing:
+class _Showing(Struct, frozen=True):
     loops: Mapping[str, str]
 
     def show(self, expr: Expr, around: int) -> str:

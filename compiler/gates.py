@@ -7,8 +7,7 @@ the loop it counts only if the loop is known to have a turn. What may be skipped
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from rflow.compiler import gate_codes as codes
 from rflow.compiler.inline import Graph, any_when, is_node
 from rflow.compiler.order import in_order
@@ -23,8 +22,7 @@ Weak = tuple[int, Loop | None]
 """An approval before a vertex that is no gate; with a loop, what it gates is only within that."""
 
 
-@dataclass(slots=True)
-class Coverage:
+class Coverage(Struct):
     """What a flow says of rolling back: the number of its nodes, gates and effects, how many of
     these have which contract, and the ids of those that have none."""
 

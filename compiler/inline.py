@@ -7,14 +7,12 @@ here recurses: flows may use flows to any depth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from msgspec import Struct, field
 from rflow.compiler.checks.edges import BODY, Shape
 from rflow.compiler.scope import Flow, Loop, Member, Section
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Context:
+class Context(Struct, eq=False):
     """One use of a flow. `prefix` stands before its names; the outermost has none.
 
     `use` is the member that uses it, in the context `parent`. `loops` are those around the use
@@ -39,8 +37,7 @@ class Context:
         return (*self.loops, *own)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Graph:
+class Graph(Struct, eq=False):
     """Vertices by number: their member, which part of it, its context, what they wait for."""
 
     flow: Flow

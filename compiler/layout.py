@@ -11,7 +11,8 @@ is near to proportional to boxes, arrows and bends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 GAP_X, GAP_Y = 28.0, 44.0
 BENDS_MAX = 20_000
@@ -20,8 +21,7 @@ _SWEEPS = 6
 Point = tuple[float, float]
 
 
-@dataclass(slots=True)
-class Layout:
+class Layout(Struct):
     """The left upper corner of each box, top and bottom of its row, the points that each arrow
     passes between its ends, and the size of the whole. Boxes stand at the top of their row."""
 
@@ -32,8 +32,7 @@ class Layout:
     height: float
 
 
-@dataclass(slots=True)
-class _Graph:
+class _Graph(Struct):
     """Boxes and bends in layers; a bend is a box without a size."""
 
     sizes: list[Point]

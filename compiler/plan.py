@@ -11,17 +11,16 @@ the flow and, for each `use`, the values given for the used flow's arguments and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from rflow.compiler.expr import Expr
 from rflow.plugins.types import Json
 
 PLAN_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where something stands: the index of its file in `Plan.sources`, and offsets there."""
 
     source: int
@@ -29,16 +28,14 @@ class Place:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True):
     """A file the plan was made from: its path relative to the flow file's folder, and its text."""
 
     path: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """The stage a flow releases to, with what its pipeline says of it.
 
     `before` is the stage before it in the pipeline. `rollback_by` are the people who may confirm
@@ -54,8 +51,7 @@ class Stage:
     rollback_count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Arg:
+class Arg(Struct, frozen=True):
     """An argument: its type as rflow writes it; `required` if it has no default and no `?`."""
 
     name: str
@@ -67,8 +63,7 @@ class Arg:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """A secret: the source that is asked for it, and the key it is asked for. Never the value.
 
     The name of a secret of a used flow has the path of its `use` before it: `check.token`.
@@ -80,8 +75,7 @@ class Secret:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """A trigger; its inputs do not depend on a run (arguments may not stand in them)."""
 
     name: str
@@ -91,8 +85,7 @@ class Trigger:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True):
     """An `each`: `id` is that of the node, group or use it stands in.
 
     `at_most` instances run at once (None: no limit). `parent` is the id of the loop around it.
@@ -106,8 +99,7 @@ class Loop:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A `sequence`, a `parallel` or a `use`: a named part of the graph, for showing and waiting."""
 
     id: str
@@ -119,8 +111,7 @@ class Group:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """All attempts, the first included, and the delay before each but the first, in seconds.
 
     `jitter` is the part of a delay, 0 to 1, that the run's seed may take from it.
@@ -131,8 +122,7 @@ class Retry:
     jitter: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(Struct, frozen=True):
     """What rolling back means for a node.
 
     `self`: its kind undoes itself. `undo`: the node `kind` with `inputs` does (they may read
@@ -147,8 +137,7 @@ class Contract:
     program: tuple[tuple[str, Expr], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """Who must approve: `by` holds groups' names and people, `people` all who may, resolved.
 
     Both are empty where anyone may. `slice` are the ids of the nodes behind the gate, sorted,
@@ -167,8 +156,7 @@ class Approval:
 Section = Literal["main", "failure", "finally"]
 
 
-@dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(Struct, frozen=True):
     """In a plan that a rollback made: a resource, its value when the plan was made, and the value
     that the node's kind gives it back."""
 
@@ -177,8 +165,7 @@ class Restore:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A node of the graph.
 
     `kind` is a kind of a plugin, `approve` (then `approval` is set), or `join` for a node the
@@ -218,8 +205,7 @@ class Node:
     restores: tuple[Restore, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """An output of the flow, read when the run has ended well."""
 
     name: str
@@ -231,8 +217,7 @@ class Output:
 Concurrency = Literal["allow", "queue", "forbid", "latest", "replace"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A compiled flow. `nodes` are in topological order within their sections, ties by place.
 
     `kinds` are the kinds used, with plugin and version: `{"sh": "rflow 0.1.0"}`. `file` is the

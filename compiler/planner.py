@@ -8,8 +8,7 @@ same plan, whatever the order in which its declarations stand, but for the order
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from rflow.compiler import bindings
 from rflow.compiler import plan as plans
 from rflow.compiler.absolute import absolute

@@ -11,10 +11,11 @@ import gc
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from rflow.compiler.checks import use_codes
 from rflow.compiler.checks.declarations import check_people, check_stage, plain
 from rflow.compiler.checks.edges import (
@@ -65,16 +66,15 @@ class LoadError(Exception):
         self.help = help
 
 
-@dataclass
-class Checked:
+class Checked(Struct):
     """What checking found. `flows` are those of the entry file."""
 
     diagnostics: list[Diagnostic]
     flows: tuple[str, ...]
-    program: Program = field(repr=False)
-    specs: Specs = field(repr=False)
-    shapes: dict[int, Shape] = field(repr=False)
-    graphs: dict[str, Graph] = field(default_factory=dict, repr=False)
+    program: Program
+    specs: Specs
+    shapes: dict[int, Shape]
+    graphs: dict[str, Graph] = field(default_factory=dict)
     tests: tuple[Test, ...] = ()
     """Those of the entry file, in its order; one with mistakes is not among them."""
 

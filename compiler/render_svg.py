@@ -7,9 +7,9 @@ are no scripts, no fonts and no images from elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import escape
 
+from msgspec import Struct
 from rflow.compiler.drawing import Arrow, Shape, contents, draw
 from rflow.compiler.layout import Point
 from rflow.compiler.notes import cells
@@ -71,8 +71,7 @@ def svg(plan: Plan) -> str:
     )
 
 
-@dataclass
-class _Page:
+class _Page(Struct):
     placed: Placed
 
     # -- what is written -------------------------------------------------------------------

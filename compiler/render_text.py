@@ -8,9 +8,9 @@ the plan are shown without control characters, so that they cannot steer a termi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct, field
 from rflow.compiler.durations import show_duration
 from rflow.compiler.explain import show_expr
 from rflow.compiler.notes import (
@@ -51,15 +51,12 @@ def waves_text(plan: Plan, *, width: int = 80, color: bool = False, plain: bool 
     return "".join(f"{line.rstrip()}\n" for line in page.lines)
 
 
-@dataclass
-class _Page:
+class _Page(Struct):
     plan: Plan
     width: int
     color: bool
     plain: bool
-
-    def __post_init__(self) -> None:
-        self.lines: list[str] = []
+    lines: list[str] = field(default_factory=list)
 
     # -- writing ---------------------------------------------------------------------------
 

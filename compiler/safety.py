@@ -9,8 +9,8 @@ the same nodes, another order of the declarations are no changes. The rules stan
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.plan import Plan
 from rflow.compiler.program import Checked
 from rflow.compiler.safety_change import LEVELS, Change, Comparison, Level, Where, named
@@ -31,8 +31,7 @@ RULES: tuple[Callable[[Comparison], None], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FlowChanges:
+class FlowChanges(Struct, frozen=True):
     """The changes of one flow, the gravest first. `was` is its old name, if it has another."""
 
     flow: str

@@ -8,9 +8,9 @@ writes out is no change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct, field
 from rflow.compiler.explain import show_expr
 from rflow.compiler.plan import Node, Place, Plan
 from rflow.compiler.safety_codes import CODES, LEVELS, Level
@@ -24,8 +24,7 @@ from rflow.plugins.types import Specs
 SHOWN_MAX = 72
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """A place in one of the two plans: the path of the file and the line, from 1."""
 
     side: Literal["old", "new"]
@@ -33,8 +32,7 @@ class Where:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What changed, in words. `code` is one of `safety_codes`, `subjects` are the nodes or other
     things that it is about."""
 
@@ -49,8 +47,7 @@ class Change:
             raise ValueError(f"`{self.code}` is no {self.level}: see `safety_codes`")
 
 
-@dataclass(slots=True)
-class Comparison:
+class Comparison(Struct):
     """Two plans, what of one is what of the other, and the changes found so far."""
 
     old: Plan

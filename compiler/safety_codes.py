@@ -6,15 +6,15 @@ cannot be made. The page of the reference is made from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Level = Literal["risk", "caution", "note"]
 LEVELS: tuple[Level, ...] = ("risk", "caution", "note")
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeCode:
+class ChangeCode(Struct, frozen=True):
     """A code: the levels at which it is told, the gravest first, and what it means. With several
     levels, `means` says when it is which."""
 

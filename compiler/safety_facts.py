@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.compiler.evaluate import references
 from rflow.compiler.plan import Node
 from rflow.compiler.safety_normal import Normal
@@ -51,8 +51,7 @@ def why_no_gate(node: Node) -> str | None:
     return None
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(Struct):
     """The facts of a plan."""
 
     normal: Normal

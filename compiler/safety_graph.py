@@ -6,9 +6,9 @@ The same pairing and normal form as for what a change means for safety; here not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from rflow.compiler.durations import show_duration
 from rflow.compiler.plan import Contract, Node, Plan
 from rflow.compiler.safety_change import Comparison, named, people
@@ -18,8 +18,7 @@ from rflow.compiler.tree import Apply, Expr
 from rflow.plugins.types import Specs
 
 
-@dataclass(frozen=True, slots=True)
-class NodeChange:
+class NodeChange(Struct, frozen=True):
     """A node that differs; `was` is its old id, if it has another; `details` are in words."""
 
     node: str

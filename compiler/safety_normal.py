@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.compiler.evaluate import dig, evaluate, references
 from rflow.compiler.operate import EvalError, scalar_text
 from rflow.compiler.plan import Json, Node, Plan
@@ -54,8 +54,7 @@ class _Nothing:
         raise EvalError("not a constant", "missing")
 
 
-@dataclass(slots=True)
-class Part:
+class Part(Struct):
     """A node in its normal form. `inputs` are by name; `whens` and `lock` as they are shown."""
 
     node: Node
@@ -71,8 +70,7 @@ class Part:
         return self.node.id
 
 
-@dataclass(slots=True)
-class Normal:
+class Normal(Struct):
     """A plan in its normal form. `order` has the bindings, each after those that it reads;
     `direct` what each node comes after directly, joins and what follows anyway left out,
     `ancestors` all that it comes after, as bits of the numbers in `index`."""

@@ -7,9 +7,9 @@ and expressions, then the graph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct, field
 from rflow.compiler.checks.report import Report
 from rflow.compiler.expr import Expr
 from rflow.dsl import ast
@@ -50,8 +50,7 @@ Section = Literal["main", "failure", "finally"]
 SECTIONS: tuple[Section, ...] = ("main", "failure", "finally")
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class File:
+class File(Struct, eq=False):
     """A file of the program: its number in the plan's sources, its text and its mistakes."""
 
     index: int
@@ -60,16 +59,14 @@ class File:
     kind_outputs: dict[str, dict[str, Value]] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Value:
+class Value(Struct, eq=False):
     """What can be read of something: `labels` as above; `type` None if it could not be told."""
 
     type: Type | None
     labels: int = 0
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Arg:
+class Arg(Struct, eq=False):
     """An argument. `default` is its constant; `index` is its place, see `untrusted_arg`."""
 
     tree: ast.Arg
@@ -80,8 +77,7 @@ class Arg:
     labels: int = BOUND
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Let:
+class Let(Struct, eq=False):
     """A `let`: what it lowers to and the members that must have ended before it has a value."""
 
     tree: ast.Let
@@ -92,8 +88,7 @@ class Let:
     done: bool = False
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Trigger:
+class Trigger(Struct, eq=False):
     """A trigger; `fields` are what `$<refs.NAME.…>` offers, None for an unknown kind."""
 
     tree: ast.Trigger
@@ -101,8 +96,7 @@ class Trigger:
     inputs: dict[str, Expr] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Loop:
+class Loop(Struct, eq=False):
     """An `each`. `filled`: its list is known to have an element, whatever the run is given."""
 
     owner: Member
@@ -113,8 +107,7 @@ class Loop:
     filled: bool = False
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Retry:
+class Retry(Struct, eq=False):
     """How often, by which policy, with which inputs; `span` is where a flow says so."""
 
     attempts: int
@@ -123,8 +116,7 @@ class Retry:
     span: Span | None = None
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Contract:
+class Contract(Struct, eq=False):
     """See `plan.Contract`."""
 
     type: Literal["self", "undo", "keep", "irreversible", "pure", "none"]
@@ -134,8 +126,7 @@ class Contract:
     program: tuple[tuple[str, Expr], ...] = ()
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Approval:
+class Approval(Struct, eq=False):
     """Who must approve, as the flow says it; `people` are all who may, in order."""
 
     by: tuple[str, ...]
@@ -229,8 +220,7 @@ class Member:
         return f"{word} `{self.name}`"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Demand:
+class Demand(Struct, eq=False):
     """What a used flow asks of a value it is given: `labels` are its arguments' bits concerned."""
 
     labels: int
@@ -240,8 +230,7 @@ class Demand:
     text: str
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Output:
+class Output(Struct, eq=False):
     """An output of a flow."""
 
     tree: ast.Output
@@ -250,8 +239,7 @@ class Output:
     labels: int = 0
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Stage:
+class Stage(Struct, eq=False):
     """A stage, with what its pipeline says of it."""
 
     pipeline: str
@@ -269,8 +257,7 @@ class Stage:
         return f"{self.pipeline}.{self.tree.name.text}"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Flow:
+class Flow(Struct, eq=False):
     """A flow and all that is known of it.
 
     `broken`: some edge of its graph could not be told, so that nothing is to be proved of it.
@@ -305,8 +292,7 @@ class Flow:
         return self.tree.name.text
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class People:
+class People(Struct, eq=False):
     """A group of people."""
 
     tree: ast.People
@@ -314,8 +300,7 @@ class People:
     members: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Pipeline:
+class Pipeline(Struct, eq=False):
     """A pipeline: its stages, in order."""
 
     tree: ast.Pipeline
@@ -323,8 +308,7 @@ class Pipeline:
     stages: dict[str, Stage] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Program:
+class Program(Struct, eq=False):
     """The entry file and all it imports, in one namespace."""
 
     files: list[File] = field(default_factory=list)

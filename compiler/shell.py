@@ -18,8 +18,8 @@ POSIX.1-2024, volume Shell & Utilities, chapter 2, and of bash where it reads mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.shell_commands import Commands
 from rflow.compiler.shell_quoting import Place
 
@@ -27,8 +27,7 @@ SHELLS = frozenset({"sh", "dash", "bash"})
 """The shells whose syntax is known well enough to keep the guarantee."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """The script as the shell gets it.
 
     `evaluated` are the references, sorted, in the arguments or the here-document of a command
@@ -39,8 +38,7 @@ class Placed:
     evaluated: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ShellProblem:
+class ShellProblem(Struct, frozen=True):
     """The reference `index` cannot be data where it stands.
 
     `reason` goes on after the reference's name: "stands inside `$(…)`". `advice` is a next step.

@@ -9,8 +9,9 @@ of the quoting would be an injection, a refusal is a nuisance.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Place = Literal["bare", "double", "single", "here", "comment"]
 Reason = tuple[str, str]
@@ -38,8 +39,7 @@ _SPECIAL = frozenset("$?!#@*-0123456789")
 META = frozenset(" \t\n;&|<>()")
 
 
-@dataclass(slots=True)
-class Word:
+class Word(Struct):
     """A word of the script: its text as written, and its references: (occurrence, offset)."""
 
     text: str
@@ -51,8 +51,7 @@ class Word:
         return self.text.replace("\\\n", "")
 
 
-@dataclass(slots=True)
-class HereDocument:
+class HereDocument(Struct):
     """A here-document whose text begins behind the next line break; `words` of its command."""
 
     delimiter: str

@@ -6,9 +6,9 @@ This module owns the values that the tester plays, and no rule: `testing_check` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct, field
 from rflow.compiler.expr import Expr
 from rflow.compiler.plan import Place
 
@@ -22,8 +22,7 @@ AT = "2030-01-01 10:00"
 FAULT = "the test lets it fail"
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
+class Aim(Struct, frozen=True):
     """What a clause is about: the plan's nodes it names. `turn` is the text with its brackets
     (`web[eu]`) where one turn of a loop is meant."""
 
@@ -32,8 +31,7 @@ class Aim:
     turn: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mock:
+class Mock(Struct, frozen=True):
     """What the attempts of a node put out, and how long they take."""
 
     aim: Aim
@@ -41,8 +39,7 @@ class Mock:
     takes_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """Who decides on a gate, and how long after it asked."""
 
     aim: Aim
@@ -51,8 +48,7 @@ class Answered:
     after_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Attempts that fail; `last` is None where all do. `halfway`: after the change was made."""
 
     aim: Aim
@@ -63,8 +59,7 @@ class Fault:
     message: str = FAULT
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True):
     """When the run is cancelled: so long after its start, or when a node's attempt begins."""
 
     after_s: float | None
@@ -72,24 +67,21 @@ class Cancelled:
     rollback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunIs:
+class RunIs(Struct, frozen=True):
     """`expect run failed`."""
 
     status: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class RunWithin:
+class RunWithin(Struct, frozen=True):
     """`expect run within 2h`."""
 
     limit_s: float
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class NodeIs:
+class NodeIs(Struct, frozen=True):
     """`expect web skipped`."""
 
     aim: Aim
@@ -97,8 +89,7 @@ class NodeIs:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+class Attempts(Struct, frozen=True):
     """`expect web attempts 2`."""
 
     aim: Aim
@@ -106,8 +97,7 @@ class Attempts:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """`expect backup before migrate`."""
 
     first: Aim
@@ -115,8 +105,7 @@ class Before:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """`expect undone web`, `expect kept migrate`, `expect effect web`."""
 
     which: Literal["undone", "kept", "effect"]
@@ -124,8 +113,7 @@ class Changed:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class OutputIs:
+class OutputIs(Struct, frozen=True):
     """`expect output version == "1.2"`."""
 
     name: str
@@ -137,8 +125,7 @@ class OutputIs:
 Expected = RunIs | RunWithin | NodeIs | Attempts | Before | Changed | OutputIs
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True):
     """A test of a flow."""
 
     __test__ = False

@@ -6,8 +6,8 @@ This module owns that look-up and its mistakes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.checks.declarations import plain
 from rflow.compiler.checks.report import Report, listed
 from rflow.compiler.scope import Flow, Member
@@ -16,8 +16,7 @@ from rflow.compiler.testing_codes import NO_SUCH
 from rflow.dsl import ast
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a target names: nodes and gates, each with its flow, by their ids in the plan.
 
     `member` is the one that was named, which may be a group."""

@@ -8,9 +8,9 @@ types, durations in it are numbers of seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal as Lit
 
+from msgspec import Struct
 from rflow.plugins.types import Json
 
 Root = Lit[
@@ -30,44 +30,38 @@ Root = Lit[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A constant. Durations are seconds."""
 
     value: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+class Get(Struct, frozen=True):
     """A value of the run: a root and a path; numbers index lists."""
 
     root: Root
     path: tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """An interpolated string: the parts, scalars, as text, one after the other."""
 
     parts: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """A list."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(Struct, frozen=True):
     """A map."""
 
     entries: tuple[tuple[str, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Struct, frozen=True):
     """An operator: `== != < <= > >= in matches and or not + - * /`, `neg`, and `duration`, which
     makes the text of a number of seconds (`1h30m`), for a part of a string."""
 
@@ -75,8 +69,7 @@ class Apply:
     args: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choose:
+class Choose(Struct, frozen=True):
     """`if A then B else C`; only the chosen one is evaluated."""
 
     condition: Expr
@@ -84,15 +77,13 @@ class Choose:
     otherwise: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Lambda:
+class Lambda(Struct, frozen=True):
     """A chain over `it`, as an argument of a filter."""
 
     body: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Pipe:
+class Pipe(Struct, frozen=True):
     """`subject | name(args)`. `default` and `required` accept a subject that is missing."""
 
     subject: Expr

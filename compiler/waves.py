@@ -7,8 +7,8 @@ nodes stand in topological order in a plan, so that showing a plan before a run 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.plan import Node, Plan, Section
 
 
@@ -40,8 +40,7 @@ def sections(plan: Plan) -> list[Section]:
     return [section for section in order if section in present]
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True):
     """Which effects of a plan can be taken back; ids of nodes, with reasons where there are any."""
 
     taken_back: tuple[str, ...]

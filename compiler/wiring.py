@@ -8,8 +8,8 @@ Which ones stay depends on the graph and its names, never on the order of the te
 from __future__ import annotations
 
 import heapq
-from dataclasses import replace
 
+from msgspec.structs import replace
 from rflow.compiler import plan as plans
 from rflow.compiler.checks.edges import BODY
 from rflow.compiler.inline import Graph

@@ -8,9 +8,10 @@ at the top of its module, so that `rflow explain`, the reference and the tests f
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:  # the tree takes long to import, and a diagnostic needs none of it
     from rflow.dsl.ast import Span
@@ -18,12 +19,14 @@ if TYPE_CHECKING:  # the tree takes long to import, and a diagnostic needs none 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True, dict=True):
     """A file's name, as users write it, and its text. Lines and columns count from 1."""
 
     name: str
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -50,8 +53,7 @@ class Source:
         return self.text[start:end].rstrip("\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A span of a source and what is to be said about it (may be empty for the primary one)."""
 
     source: Source
@@ -59,8 +61,7 @@ class Label:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """One kind of mistake, with what `rflow explain` says about it.
 
     `bad` is a whole file that yields exactly this code, `good` one that yields nothing. Numbers
@@ -88,8 +89,7 @@ class Code:
         return Diagnostic(self, message, primary, labels, help, suggestion)
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One mistake.
 
     `message` is one line and quotes the user's word; `labels` are further places ("first defined

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from rflow.dsl import ast
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The words of an entry, and what comes behind them: a block, or values.
 
     `entries` is None without a block; `end` is an offset behind which its `{` stands. `between`

@@ -9,11 +9,12 @@ Without the original text everything stands on lines of its own.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct
 from rflow.dsl import ast
 from rflow.dsl.parse import is_doc
 from rflow.dsl.print_entry import Head, head_of
@@ -24,8 +25,7 @@ _GAP = re.compile(r"[\s,]*")
 _SAME_LINE = re.compile(r"[ \t,]*")
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     """A line. For an input, `name` stands before ` = ` and `text` is its value."""
 
     level: int
@@ -35,8 +35,7 @@ class _Line:
     blank: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """An entry of a map, as if it were an input."""
 
     name: ast.Name
@@ -44,13 +43,13 @@ class _Entry:
     span: ast.Span
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Comments:
     """The comments of the file, each to be taken once."""
 
     items: Sequence[ast.Comment]
-    starts: list[int] = field(init=False)
-    taken: set[int] = field(default_factory=set)
+    starts: list[int] = dataclasses.field(init=False)
+    taken: set[int] = dataclasses.field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.starts = [c.span[0] for c in self.items]

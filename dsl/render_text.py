@@ -9,8 +9,8 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.dsl.diagnostics import Diagnostic, Label, Source
 
 TAB = 4
@@ -25,8 +25,7 @@ _STYLES = {
 _RESET = "\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(Struct, frozen=True):
     """An underline below one line: where it stands, in characters, and what it says."""
 
     start: int

@@ -6,8 +6,8 @@ A `Situation` is read-only; a `Slip` is what a check found, and how to go on aft
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.dsl.ast import Span, Str
 from rflow.dsl.diagnostics import Code, Label, Source
 from rflow.dsl.tokens import ID, Token
@@ -48,8 +48,7 @@ OPERANDS = frozenset(
 VALUES = OPERANDS | {ID["LSQB"], ID["LBRACE"], ID["LPAR"], ID["NOT"], ID["IF"]}
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """A brace, bracket or parenthesis that is open, what it belongs to, and its place on the
     parser's stack."""
 
@@ -58,8 +57,7 @@ class Open:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """The refused token, what is around it, and what would be accepted in its place.
 
     `at_entry`: the token begins an entry of a block. `head` is the token that began the entry it
@@ -160,8 +158,7 @@ class Situation:
         return names[0] if names else "nothing more"
 
 
-@dataclass(slots=True)
-class Slip:
+class Slip(Struct):
     """What was found. To go on, the next `drop` tokens are replaced by `insert`; or `close`
     blocks are closed; or, with none of these, the rest of the entry is skipped."""
 

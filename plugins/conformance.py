@@ -19,11 +19,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from msgspec import Struct
 from rflow.plugins import derive
 from rflow.plugins.context import NodeError
 from rflow.plugins.discovery import Plugin, installed
@@ -37,8 +37,7 @@ from rflow.plugins.values import check_value
 _MODULES_MAX = 60
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Struct, frozen=True):
     """A node that can be run for real.
 
     `prepare` makes, in the flow's folder, what the node needs. `world` reads what it changes: it
@@ -109,12 +108,12 @@ def _own(specs: Specs, plugin: Plugin) -> Specs:
     mark = (plugin.distribution, plugin.version)
     return Specs(
         **{
-            field.name: {
+            section: {
                 name: spec
-                for name, spec in getattr(specs, field.name).items()
+                for name, spec in getattr(specs, section).items()
                 if (spec.plugin, spec.version) == mark
             }
-            for field in dataclasses.fields(specs)
+            for section in Specs.__struct_fields__
         }
     )
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from rflow.plugins.types import Json
 
 
@@ -32,8 +32,7 @@ class Parked(BaseException):
         self.due = due
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """A process that ended. `returncode` is negative if a signal ended it. `stdout` is empty
     unless it was captured."""
 
@@ -41,8 +40,7 @@ class Completed:
     stdout: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """A change to the world that an attempt announced: `resource` from `before` to `after`.
 
     None is a resource that is absent.
@@ -53,8 +51,7 @@ class Effect:
     after: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
+class Deployed(Struct, frozen=True):
     """What is deployed of a service on another stage: `resource` (`web@staging`) has `value`, None
     if it is absent, since `since` (seconds since 1970).
 

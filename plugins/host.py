@@ -11,11 +11,11 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pluggy
+from msgspec import Struct, to_builtins
 from rflow.dsl.diagnostics import Diagnostic, closest
 from rflow.plugins import derive, hookspecs
 from rflow.plugins.discovery import Broken, Plugin, installed, load, one_line, problem
@@ -23,8 +23,7 @@ from rflow.plugins.node import Filter, Node, PluginError, Policy, SecretSource, 
 from rflow.plugins.types import CONTRACT_VERSION, Json, Specs
 
 
-@dataclass(frozen=True, slots=True)
-class Provided:
+class Provided(Struct, frozen=True):
     """What is known of a plugin, for `rflow plugins`."""
 
     plugin: Plugin
@@ -32,8 +31,7 @@ class Provided:
     names: dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """How one sort of thing is provided, and how its spec is read."""
 
     hook: str
@@ -150,7 +148,7 @@ class Host:
         """Tells the observers of a record of the journal; what went wrong in them."""
         if not self._observers:
             return []
-        kind, event = type(record.event).__name__, dataclasses.asdict(record.event)
+        kind, event = type(record.event).__name__, to_builtins(record.event, enc_hook=str)
         failed = []
         for plugin, observer, names in self._observers:
             given = {

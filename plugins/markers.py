@@ -2,18 +2,18 @@
 
     unit: Annotated[str, Doc("The unit to restart."), Trusted]
 
-Standard library only, and nothing but values: what they mean is said in `derive`.
+The standard library and msgspec only, and nothing but values: what they mean is said in `derive`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Doc:
+
+class Doc(Struct, frozen=True):
     """What an input or output is, in a sentence or two."""
 
     text: str

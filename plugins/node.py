@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from rflow.plugins.context import Context
 from rflow.plugins.types import Json, RetrySpec
 
@@ -21,8 +21,7 @@ class PluginError(Exception):
     """A plugin's author made a mistake: the message names the class and the field."""
 
 
-@dataclass(frozen=True, slots=True)
-class KindOptions:
+class KindOptions(Struct, frozen=True):
     """What the class line of a node kind says; see `NodeSpec`."""
 
     kind: str
@@ -159,8 +158,7 @@ class SecretSource(ABC):
         never contains a value, if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """A filter: a pure function from the value before the `|` and the arguments to a value.
 
     It raises ValueError, whose text people read, for values it cannot take. See `FilterSpec`.

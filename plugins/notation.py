@@ -1,7 +1,7 @@
 """Types as text: `list(string)`, `"a" | "b"`, `{branch: string, sha: string}`, and back.
 
 This module owns the one notation in which types stand in specs, in plans and in messages.
-Standard library only; it never looks at values and never decides what fits what (see
+The standard library and msgspec only; it never looks at values and never decides what fits what (see
 `compiler.types`).
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
+from msgspec import Struct
 from rflow.plugins.types import (
     Constant,
     Lambda,
@@ -40,8 +40,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """`(T?, T) -> T`: what stands before the `|`, the arguments in brackets, the result.
 
     An `Optional` argument may be left out, and so may all that follow it.

@@ -1,14 +1,14 @@
 """The JSON form of specs, so that a file can be checked without importing any plugin.
 
 A spec is an object with its fields; those that have their default value are left out, types are
-text (see `notation`). Standard library only.
+text (see `notation`). No plugin is needed to read it.
 """
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from typing import Any
 
+from msgspec import NODEFAULT
 from rflow.plugins.notation import parse_type, show_type
 from rflow.plugins.types import (
     FilterSpec,
@@ -33,9 +33,15 @@ _SECTIONS: tuple[tuple[str, type[Spec]], ...] = (
     ("policies", PolicySpec),
     ("sources", SourceSpec),
 )
+
+
+def _with_defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
+    names, given = cls.__struct_fields__, cls.__struct_defaults__
+    return tuple(zip(names, (*(NODEFAULT,) * (len(names) - len(given)), *given), strict=True))
+
+
 _DEFAULTS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
-    cls: tuple((f.name, f.default) for f in fields(cls))
-    for cls in (InputSpec, OutputSpec, *(cls for _, cls in _SECTIONS))
+    cls: _with_defaults(cls) for cls in (InputSpec, OutputSpec, *(cls for _, cls in _SECTIONS))
 }
 
 
@@ -68,7 +74,7 @@ def _encode(spec: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, default in _DEFAULTS[type(spec)]:
         value = getattr(spec, name)
-        if default is not MISSING and value == default and type(value) is type(default):
+        if default is not NODEFAULT and value == default and type(value) is type(default):
             continue
         if name == "type":
             value = show_type(value)

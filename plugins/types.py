@@ -1,6 +1,6 @@
 """What a kind is, as a value: the leaf at which plugins and the compiler meet.
 
-Standard library only. The compiler is given specs, never an author's class; specs have a JSON
+The standard library and msgspec only. The compiler is given specs, never an author's class; specs have a JSON
 form so that a file can be checked without importing a plugin. Types are written in JSON as rflow
 writes them (`list(string)`, `"a" | "b"`, `{branch: string, sha: string}`).
 
@@ -11,71 +11,63 @@ values in and by `secret` and `trusted` on the inputs that take or refuse them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 CONTRACT_VERSION = 1
 """The version of the contract between rflow and its plugins that this host speaks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """A type with a name. `any` stands for what only the run can know (parsed JSON)."""
 
     name: Literal["string", "int", "float", "bool", "duration", "artifact", "any"]
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """The type of one value: `"stable"`, `3`, `true`."""
 
     value: str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Union:
+class Union(Struct, frozen=True):
     """One of several types: at least two, none of them a union or optional."""
 
     members: tuple[Type, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(Struct, frozen=True):
     """`list(T)`."""
 
     item: Type
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(Struct, frozen=True):
     """`map(T)`: keys are strings."""
 
     item: Type
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What a trigger or a node puts out: named fields."""
 
     fields: tuple[tuple[str, Type], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Optional:
+class Optional(Struct, frozen=True):
     """`T?`: may be missing."""
 
     item: Type
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A type variable in the signature of a filter: `T`, `U`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lambda:
+class Lambda(Struct, frozen=True):
     """In the signature of a filter: an argument that is a chain over `it`, of type `item`."""
 
     item: Type
@@ -97,8 +89,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 (`sha256:…`), records and maps are dicts, a missing value is None."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputSpec:
+class InputSpec(Struct, frozen=True):
     """One input of a kind.
 
     `default` is its JSON value where it is not required. `secret`: it may be given a secret.
@@ -116,8 +107,7 @@ class InputSpec:
     program: Literal["sh"] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSpec:
+class OutputSpec(Struct, frozen=True):
     """One output of a kind or a trigger. `secret` and `untrusted` label the value."""
 
     name: str
@@ -127,8 +117,7 @@ class OutputSpec:
     untrusted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RetrySpec:
+class RetrySpec(Struct, frozen=True):
     """How a kind is retried unless the flow or the node says otherwise."""
 
     attempts: int
@@ -136,8 +125,7 @@ class RetrySpec:
     inputs: tuple[tuple[str, Json], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSpec:
+class NodeSpec(Struct, frozen=True):
     """A node kind.
 
     `effect` is the sort of thing it changes (`deployment`, `database`), None where it changes
@@ -166,8 +154,7 @@ class NodeSpec:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerSpec:
+class TriggerSpec(Struct, frozen=True):
     """A trigger kind: its inputs, and what `$<refs.NAME.…>` offers of one."""
 
     kind: str
@@ -178,8 +165,7 @@ class TriggerSpec:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FilterSpec:
+class FilterSpec(Struct, frozen=True):
     """A filter. `signature` is `(T?, T) -> T`: the value before the `|`, the arguments, the result.
 
     An argument with `?` may be left out; `(it: T) -> bool` is a chain over `it`; the variable `N`
@@ -198,8 +184,7 @@ class FilterSpec:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySpec:
+class PolicySpec(Struct, frozen=True):
     """A retry policy: `retry 5 using NAME { … }`."""
 
     name: str
@@ -209,8 +194,7 @@ class PolicySpec:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSpec:
+class SourceSpec(Struct, frozen=True):
     """A secret source: `secret x from NAME "key"`."""
 
     name: str
@@ -219,8 +203,7 @@ class SourceSpec:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Specs:
+class Specs(Struct, frozen=True):
     """All that the compiler knows of the plugins: each mapping is by name."""
 
     nodes: dict[str, NodeSpec]

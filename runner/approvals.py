@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from hashlib import sha256
 
+from msgspec.structs import replace
 from rflow.compiler.expr import Expr, Get, references
 from rflow.compiler.plan import Approval, Json, Node, Place, Plan
 from rflow.runner.node_state import NodeState

@@ -13,10 +13,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from msgspec import Struct
 from rflow.plugins.types import Json
 from rflow.runner.problems import BAD_ARTIFACT, NO_ARTIFACT, StateError
 from rflow.runner.state_dir import make_folder, unusable
@@ -36,8 +36,7 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """An artifact in the store: its size in bytes and when it was put there."""
 
     digest: str

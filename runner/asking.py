@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +28,6 @@ SERVED = "driven"
 """The kind of the journal's notes that name the runs which a server drives."""
 
 
-@dataclass(slots=True)
 class Asking(Looking):
     """Runs in one state folder, to be looked at and asked."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import Struct, field
 from rflow.compiler.expr import Root
 from rflow.compiler.plan import Json, Node, Plan
 from rflow.plugins import node as author
@@ -38,8 +38,7 @@ def _no_runs(*_: object) -> str:
     raise NodeError("runs cannot be started from here", retry=False)
 
 
-@dataclass
-class Bench:
+class Bench(Struct, dict=True):
     """What all attempts of one run work with.
 
     `kinds` is `Host.node`. `reveal` gives the value of a secret that a command's late inputs read,

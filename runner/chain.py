@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.runner.json_writer import writer
 
 START = ""
@@ -29,8 +29,7 @@ _written = writer(ensure_ascii=True, separators=(", ", ": "))
 _HEAD = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """An event as it is stored, whatever it holds. `trouble` says why it could not be read."""
 
     number: int

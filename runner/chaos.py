@@ -9,16 +9,15 @@ that was cut off and begins again takes its time again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.runner.expectations import Filters, Unmet, judge, name_of
 from rflow.runner.node_state import Impossible
 from rflow.runner.rehearsal_run import Theatre, Unplayable
 from rflow.runner.rehearse import Fall, Rehearsed, play
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """What was different with a crash: where the runner died, and what came of it."""
 
     fall: Fall

@@ -8,17 +8,17 @@ queue can carry it to another machine.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from rflow.compiler.plan import Json
 from rflow.runner.events import Reason
 
 Mode = Literal["run", "undo", "recover", "restore"]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """Carry out an attempt.
 
     `node` is the instance (or `undo:` and the instance), `plan_node` the node of the plan it
@@ -69,21 +69,18 @@ class Command:
 # -- what comes back ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Struct, frozen=True):
     """The attempt ended well. From `recover`: it had taken effect."""
 
     outputs: dict[str, Json]
     sealed: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class NotDone:
+class NotDone(Struct, frozen=True):
     """From `recover`: the attempt had not taken effect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The attempt failed; `retry` is False where trying again is useless."""
 
     message: str
@@ -92,8 +89,7 @@ class Failed:
     detail: Json = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedAt:
+class ParkedAt(Struct, frozen=True):
     """The attempt waits for `wait` until `due`, without a worker."""
 
     wait: str
@@ -101,8 +97,7 @@ class ParkedAt:
     why: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """The attempt was ended because it was asked to."""
 
 
@@ -119,8 +114,7 @@ class Reply(Protocol):
         """It will not be written; the attempt must not act."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intends:
+class Intends(Struct, frozen=True):
     """The attempt asks for an intent to be put on disk, and waits."""
 
     resource: str
@@ -129,8 +123,7 @@ class Intends:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """What an attempt says to the driver."""
 
     node: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct, field
 from rflow.compiler.plan import Json, Plan
 from rflow.runner.scope import MASK
 from rflow.runner.state import RunState
@@ -27,8 +27,7 @@ SECTIONS: tuple[Section, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A value that differs: by name, before and now; None where there is none."""
 
     name: str
@@ -36,16 +35,14 @@ class Difference:
     now: Json
 
 
-@dataclass(frozen=True, slots=True)
-class SourceDifference:
+class SourceDifference(Struct, frozen=True):
     """The lines of a unified diff of one file."""
 
     path: str
     lines: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class RunDifference:
+class RunDifference(Struct):
     """What differs between two runs. `same_plan`: they have the very same plan."""
 
     one: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets as random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +28,6 @@ from rflow.runner.saved import saved_args
 from rflow.runner.secrets import Key
 
 
-@dataclass(slots=True)
 class Creating(Asking):
     """Runs in one state folder, to be created, looked at and asked."""
 

@@ -10,20 +10,18 @@ seconds since 1970 as floats.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct, field
 from rflow.compiler.plan import Json
 from rflow.runner.json_writer import writer
 
 EVENT_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why: a code (see `runner.reasons`) and the values that decided it."""
 
     code: str
@@ -36,8 +34,7 @@ NO_REASON = Reason("")
 # -- the run -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RunCreated:
+class RunCreated(Struct, frozen=True):
     """A run exists.
 
     `args` are the bound arguments but for secret ones, which are in `sealed` (name → sealed
@@ -65,31 +62,27 @@ class RunCreated:
     rerun_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunHeld:
+class RunHeld(Struct, frozen=True):
     """The run cannot start yet: queued behind another."""
 
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """Execution began. `guard` marks the processes that it starts, see `runner.guard`."""
 
     guard: str
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class RunResumed:
+class RunResumed(Struct, frozen=True):
     """Another process went on with the run."""
 
     guard: str
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class RunRenamed:
+class RunRenamed(Struct, frozen=True):
     """Its name or description was edited."""
 
     name: str
@@ -97,8 +90,7 @@ class RunRenamed:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(Struct, frozen=True):
     """Somebody cancelled the run; `rollback` undoes what it did. The second ends `finally`."""
 
     by: str
@@ -106,15 +98,13 @@ class CancelRequested:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class RunTimedOut:
+class RunTimedOut(Struct, frozen=True):
     """The run has been going on for longer than its flow allows; what runs is ended."""
 
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class RetryRequested:
+class RetryRequested(Struct, frozen=True):
     """The run goes on from these nodes; all behind them runs again. `overrides` as above."""
 
     by: str
@@ -123,8 +113,7 @@ class RetryRequested:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class UndoRequested:
+class UndoRequested(Struct, frozen=True):
     """What the run did is undone, after all or again: it had ended with effects left, and goes on
     with undoing those."""
 
@@ -132,16 +121,14 @@ class UndoRequested:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseStarted:
+class PhaseStarted(Struct, frozen=True):
     """The run left its main part: it undoes, runs `on failure`, or runs `finally`."""
 
     phase: Literal["main", "undo", "failure", "finally"]
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+class RunEnded(Struct, frozen=True):
     """It is over. `warnings` are nodes that failed with `continue on failure`."""
 
     status: Literal["success", "failed", "cancelled"]
@@ -153,8 +140,7 @@ class RunEnded:
 # -- nodes and attempts ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True):
     """An attempt is about to begin; `inputs` with secrets masked. `key` stays the same when an
     attempt that was cut off is started again."""
 
@@ -165,8 +151,7 @@ class AttemptStarted:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class Intended:
+class Intended(Struct, frozen=True):
     """The attempt is about to change `resource` from `before` to `after`.
 
     `anew`: another run has changed it since the node last did, so that `before` is what an undo
@@ -181,8 +166,7 @@ class Intended:
     anew: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptSucceeded:
+class AttemptSucceeded(Struct, frozen=True):
     """The attempt, and with it the node, ended well; secret outputs are in `sealed`.
 
     `recovered`: known from asking, after a crash, whether it had taken effect.
@@ -196,8 +180,7 @@ class AttemptSucceeded:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(Struct, frozen=True):
     """The attempt failed. `error` is `{message, retry: bool, code?, detail?}`."""
 
     node: str
@@ -206,8 +189,7 @@ class AttemptFailed:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptLost:
+class AttemptLost(Struct, frozen=True):
     """The runner died while the attempt was going on; what it did is not known."""
 
     node: str
@@ -215,8 +197,7 @@ class AttemptLost:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class RetryScheduled:
+class RetryScheduled(Struct, frozen=True):
     """The next attempt begins at `due`."""
 
     node: str
@@ -225,8 +206,7 @@ class RetryScheduled:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(Struct, frozen=True):
     """The attempt waits, without a worker, for `wait` until `due`."""
 
     node: str
@@ -236,8 +216,7 @@ class Parked:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class Woke:
+class Woke(Struct, frozen=True):
     """What a parked attempt waited for has come; it goes on."""
 
     node: str
@@ -245,16 +224,14 @@ class Woke:
     wait: str
 
 
-@dataclass(frozen=True, slots=True)
-class NodeHeld:
+class NodeHeld(Struct, frozen=True):
     """The node could start but for a lock, a window or a freeze."""
 
     node: str
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class HoldPassed:
+class HoldPassed(Struct, frozen=True):
     """Somebody let a node through that a freeze or a closed window held."""
 
     node: str
@@ -262,32 +239,28 @@ class HoldPassed:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSkipped:
+class NodeSkipped(Struct, frozen=True):
     """It does not run: its condition did not hold, or (for an undo) there is nothing to do."""
 
     node: str
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFailed:
+class NodeFailed(Struct, frozen=True):
     """It failed for good."""
 
     node: str
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCancelled:
+class NodeCancelled(Struct, frozen=True):
     """It was ended, or never started, since the run failed or was cancelled."""
 
     node: str
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalAsked:
+class ApprovalAsked(Struct, frozen=True):
     """A gate waits for people until `due`. `slice` is the digest of what it binds to, `binds`
     what that digest is made from, for showing a difference when it is asked again."""
 
@@ -299,8 +272,7 @@ class ApprovalAsked:
     reason: Reason = NO_REASON
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """Somebody approved or rejected."""
 
     node: str
@@ -310,8 +282,7 @@ class Decided:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PersonAsked:
+class PersonAsked(Struct, frozen=True):
     """After a crash nobody can tell what the attempt did: a person must say."""
 
     node: str
@@ -319,8 +290,7 @@ class PersonAsked:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class PersonAnswered:
+class PersonAnswered(Struct, frozen=True):
     """What a person said of an attempt that was cut off: run it again, or it is done, or failed."""
 
     node: str
@@ -363,8 +333,7 @@ Event = (
 KINDS: dict[str, type[Event]] = {cls.__name__: cls for cls in Event.__args__}
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """An event in the journal: its number in the run, from 1, and when it was written."""
 
     number: int
@@ -372,7 +341,7 @@ class Record:
     event: Event
 
 
-_FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in KINDS.values()}
+_FIELDS = {cls: tuple(cls.__struct_fields__) for cls in KINDS.values()}
 _REASONED = {cls for cls, names in _FIELDS.items() if "reason" in names}
 _TUPLES: dict[type[Event], str] = {RetryRequested: "nodes", RunEnded: "warnings"}
 

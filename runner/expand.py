@@ -12,8 +12,8 @@ of the path that the loop belongs to: `web[eu]`, `check[eu].ping`, `a[eu,1]`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.compiler.expr import Expr
 from rflow.compiler.plan import Json, Loop, Node, Place, Plan, Section
 
@@ -28,8 +28,7 @@ class LoopError(ValueError):
     """A loop's elements are not what a loop can range over; the message says why."""
 
 
-@dataclass(slots=True)
-class Instance:
+class Instance(Struct):
     """One turn of a node. `turns` are its loops' ids and elements, the outermost first."""
 
     index: int
@@ -45,8 +44,7 @@ class Instance:
         return self.node.kind == "join"
 
 
-@dataclass(slots=True)
-class RunGraph:
+class RunGraph(Struct):
     """All instances of a run, in topological order within each section."""
 
     plan: Plan

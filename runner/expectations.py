@@ -6,9 +6,9 @@ Everything said here is read from the records of the run and from what its world
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
+from msgspec import Struct
 from rflow.compiler.expr import Apply, Literal, evaluate
 from rflow.compiler.plan import Json, Place
 from rflow.compiler.testing import (
@@ -38,8 +38,7 @@ _ENDS = (ev.AttemptSucceeded, ev.NodeFailed, ev.NodeSkipped, ev.NodeCancelled)
 Filters = Mapping[str, Callable[..., Json]]
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
+class Unmet(Struct, frozen=True):
     """An expectation that is not met: where it stands, what was instead, and the reasons."""
 
     place: Place

@@ -18,9 +18,9 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct, field
 from rflow.plugins.types import Json
 from rflow.runner import events as ev
 from rflow.runner.artifacts import VALUE_MARK, ArtifactStore, Kept
@@ -37,8 +37,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MARKED = re.compile(re.escape(VALUE_MARK) + r'"\s*:\s*"(sha256:[0-9a-f]{64})')
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """What is kept: what is of the last `recent_s`, so many releases of each stage, and the
     folders of so many runs."""
 
@@ -47,8 +46,7 @@ class Keep:
     runs: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """What lies in the folder of an old run, but for its heads; `size` in bytes."""
 
     run: str
@@ -57,8 +55,7 @@ class Folder:
     size: int
 
 
-@dataclass(slots=True)
-class Garbage:
+class Garbage(Struct):
     """What would go, and why the rest stays. `driven` is a run that somebody drives now: while
     there is one, nothing is removed."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rflow.compiler import codec
@@ -43,7 +42,6 @@ from rflow.runner.secrets import Key, open_output
 ALL = 1_000_000
 
 
-@dataclass(slots=True)
 class GoingBack(Releasing):
     """Runs in one state folder, with the stages that can be rolled back."""
 

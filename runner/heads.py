@@ -8,15 +8,14 @@ may write to the whole state folder. It is only ever added to.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.runner.chain import read_head
 from rflow.runner.journal import Journal
 from rflow.runner.state_dir import StateDir, unusable
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """The head of an event, when it was the last; `trouble` says why a line cannot be read."""
 
     number: int

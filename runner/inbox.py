@@ -6,8 +6,7 @@ journal, never what the flow's file says now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from rflow.compiler.plan import Json
 from rflow.runner import approvals
 from rflow.runner import events as ev
@@ -16,8 +15,7 @@ from rflow.runner.journal import RunSummary
 from rflow.runner.state import RunState
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True):
     """A node behind a gate: `effect` and `contract` say what it changes and what undoes it."""
 
     node: str
@@ -27,8 +25,7 @@ class Behind:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A gate that waits. `by` are groups and names as the flow has them, `people` all who may
     (empty: anyone); `changes` is the difference to what was asked before ({} the first time):
     name → [before, now], or None where a node itself is another. `other_args` are the arguments of

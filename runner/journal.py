@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from msgspec import Struct
 from rflow.plugins.types import Json
 from rflow.runner.chain import Stored
 from rflow.runner.events import (
@@ -79,8 +79,7 @@ class JournalError(StateError):
     """The journal cannot be used, and what to do about it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """A run's line in the list of runs. `queue` is the key it queues under, "" for none;
     `policy` the concurrency of its flow; `length` the number of its events."""
 
@@ -102,8 +101,7 @@ class RunSummary:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """What somebody asks of a run; `id` is its number in the journal."""
 
     id: int
@@ -116,8 +114,7 @@ class Fact:
 ChangeState = Literal["open", "done", "undone"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A line of the ledger of effects: what a node of a run changed, or was about to.
 
     `state` is `open` from the intent until the node has ended well (a change in doubt, if the
@@ -137,8 +134,7 @@ class Change:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """What an event changes in the ledger; see `moves`."""
 
     kind: Literal["intended", "done", "undoing", "undone", "ended"]
@@ -149,8 +145,7 @@ class Move:
     anew: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """A lock that is held: by which node of which run, since when."""
 
     name: str

@@ -7,14 +7,13 @@ change which was not undone gave it. None as a value means that the resource is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.plugins.types import Json
 from rflow.runner.journal import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A resource's value, since when, and the run and node that gave it ("" where it is from
     before anything that is known of). `doubt`: the change was cut off and is not known to be
     complete."""

@@ -16,10 +16,10 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
 from rflow.runner.problems import StateError
 from rflow.runner.scrub import Scrubber, Stream
 from rflow.runner.state_dir import StateDir, make_folder, unusable
@@ -30,8 +30,7 @@ SIZE_MAX = 64 * 1024 * 1024
 LINE_MAX = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line of a log; `at` in seconds since 1970."""
 
     at: float

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rflow.compiler import codec
@@ -34,14 +33,12 @@ GRAPHS_MAX = 64
 """So many graphs of runs are kept to be looked at again."""
 
 
-@dataclass(slots=True)
 class Looking:
     """Runs in one state folder, to be looked at. For one thread."""
 
-    state: StateDir
-    journal: Journal
-    host: Host
-    _graphs: dict[tuple[str, str], RunGraph] = field(default_factory=dict, kw_only=True)
+    def __init__(self, state: StateDir, journal: Journal, host: Host) -> None:
+        self.state, self.journal, self.host = state, journal, host
+        self._graphs: dict[tuple[str, str], RunGraph] = {}
 
     def resolve(self, text: str) -> str:
         """The id of the run that is meant: an id, the beginning of one, a name, or `last`."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dataclasses
 import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
 from rflow.plugins.types import Json
 from rflow.runner.chain import START, Stored, link
 from rflow.runner.events import EVENT_VERSION, Event, Record, encode
@@ -124,7 +124,7 @@ class MemoryJournal:
                 raise Stale(run, 0, tables.runs[run].length)
             check_outcomes(tables, run, records)
             append(tables, run, records)
-            tables.runs[run] = dataclasses.replace(summary, length=len(records))
+            tables.runs[run] = structs.replace(summary, length=len(records))
             summarise(tables, run, events, at, None)
         return records
 

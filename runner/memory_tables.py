@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field, structs
 from rflow.plugins.types import Json
 from rflow.runner.events import Event, Record, decode, encode
 from rflow.runner.journal import (
@@ -21,8 +20,7 @@ from rflow.runner.journal import (
 )
 
 
-@dataclass
-class Tables:
+class Tables(Struct):
     """All of it; `snapshot` and putting one back are how a transaction is undone."""
 
     plans: dict[str, bytes] = field(default_factory=dict)
@@ -86,7 +84,7 @@ def summarise(
     if summary.started_at is not None:
         changes.pop("started_at", None)
     changes["length"] = len(tables.events[run])
-    tables.runs[run] = dataclasses.replace(summary, **changes)  # type: ignore[arg-type]
+    tables.runs[run] = structs.replace(summary, **changes)
 
 
 def apply_move(tables: Tables, run: str, move: Move, at: float) -> None:
@@ -98,7 +96,7 @@ def apply_move(tables: Tables, run: str, move: Move, at: float) -> None:
         for number, known in enumerate(tables.changes):
             same = (known.run, known.node, known.resource) == (run, move.node, move.resource)
             if same and known.state == "open" and not move.anew:
-                tables.changes[number] = dataclasses.replace(known, after=move.after, at=at)
+                tables.changes[number] = structs.replace(known, after=move.after, at=at)
                 return
         seq, stage = len(tables.changes) + 1, tables.runs[run].stage
         made = (seq, stage, move.resource, run, move.node, move.before, move.after)
@@ -108,4 +106,4 @@ def apply_move(tables: Tables, run: str, move: Move, at: float) -> None:
     for number, known in enumerate(tables.changes):
         changes = known.state == "open" or (move.kind != "done" and known.state == "done")
         if (known.run, known.node) == (run, move.node) and changes:
-            tables.changes[number] = dataclasses.replace(known, state=state)
+            tables.changes[number] = structs.replace(known, state=state)

@@ -15,10 +15,10 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import dataclass
 from functools import partial
 from heapq import heappop, heappush
 
+from msgspec import Struct
 from rflow.plugins.context import NodeError
 from rflow.plugins.types import Json
 from rflow.runner.attempt import run_attempt
@@ -71,8 +71,7 @@ class _Reply:
             raise NodeError(f"the change was not begun: {self._refused}", retry=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(Struct, frozen=True):
     job: _Job
     body: Outcome | Intends
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from msgspec import Struct
 from rflow.compiler.codec import digest as digest_of
 from rflow.compiler.codec import dumps
 from rflow.compiler.expr import EvalError, Expr, Root, evaluate, references
@@ -32,8 +32,7 @@ GIT_TIMEOUT_S = 60
 _OWN_KINDS = frozenset({"approve", "join"})
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A run that may be created: see `RunCreated` for the parts. `secret_args` are values yet to
     be sealed; they are shown by nothing."""
 

@@ -6,11 +6,10 @@ a flow (those are diagnostics) and never a bug (those stay exceptions of their o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One kind of problem: its code, a title, and what `rflow explain` says of it."""
 
     id: str

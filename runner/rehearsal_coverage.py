@@ -6,17 +6,17 @@ rejected, a node is tried again, an effect is undone. It is reached if it happen
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from msgspec import Struct
 from rflow.compiler.plan import Place, Plan
 from rflow.runner import events as ev
 from rflow.runner.node_state import UNDO
 from rflow.runner.rehearse import Rehearsed
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """`kind` is `node`, `when true`, `when false`, `rejection`, `retry` or `undo`."""
 
     kind: str
@@ -36,12 +36,12 @@ class Point:
         }[self.kind]
 
 
-@dataclass
+@dataclasses.dataclass
 class Coverage:
     """The points of a flow, and those that were reached."""
 
     plan: Plan
-    points: dict[Point, bool] = field(init=False)
+    points: dict[Point, bool] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.points = dict.fromkeys(_points(self.plan), False)

@@ -7,10 +7,10 @@ neither git nor a clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct, field
 from rflow.compiler.expr import EvalError, Expr, evaluate
 from rflow.compiler.plan import Json, Node, Plan
 from rflow.compiler.testing import Aim, Test
@@ -28,8 +28,7 @@ class Unplayable(Exception):
     """The test cannot be played as it is: what is wrong with it, for its author."""
 
 
-@dataclass
-class Theatre:
+class Theatre(Struct):
     """What rehearsals of one flow share: the plan, the kinds, and graphs that are expanded."""
 
     plan: Plan

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.compiler.plan import Json, Node
 from rflow.compiler.testing import Aim, Fault, Test
 from rflow.runner.command import (
@@ -35,8 +35,7 @@ def aims_at(aim: Aim, plan_node: str, instance: str) -> bool:
     return aim.turn is None or instance == aim.turn or instance.startswith(aim.turn + ".")
 
 
-@dataclass(slots=True)
-class Clock:
+class Clock(Struct):
     """Time that only the rehearsal moves."""
 
     time: float
@@ -46,8 +45,7 @@ class Clock:
         return self.time
 
 
-@dataclass
-class World:
+class World(Struct):
     """What attempts change, and what outlives the runner: it is not lost in a crash.
 
     `keys` are the keys of a node's attempts in order (one that was cut off keeps its key), `done`
@@ -70,8 +68,7 @@ class World:
         return keys.index(command.key) + 1
 
 
-@dataclass
-class Script:
+class Script(Struct):
     """What the test says of the nodes, worked out: outputs by the clause's aim, and faults."""
 
     test: Test
@@ -104,8 +101,7 @@ class Script:
         return None
 
 
-@dataclass(slots=True)
-class Going:
+class Going(Struct):
     """An attempt that goes on. It is asked before its change, and ends when its time has come.
     `cancels` is the number of the clause that cancels the run at it."""
 

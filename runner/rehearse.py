@@ -13,9 +13,9 @@ one goes on. The world and the journal are what it finds; nothing else is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from rflow.compiler.plan import Json
 from rflow.compiler.testing import Test
 from rflow.runner import events as ev
@@ -32,8 +32,7 @@ PARALLEL = 64
 """So many attempts go on at once: all that may, in any flow that people write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fall:
+class Fall(Struct, frozen=True):
     """The runner dies at its n-th transaction, before or after it is on disk."""
 
     at: int
@@ -63,8 +62,7 @@ class _FallingJournal(MemoryJournal):
         return records
 
 
-@dataclass(frozen=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True):
     """How a rehearsal went. `transactions` is how often something was put on disk."""
 
     test: Test

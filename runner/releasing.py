@@ -7,8 +7,8 @@ that stands against it told, before a run is created for it.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.compiler.plan import Json
 from rflow.runner import events as ev
 from rflow.runner import refusals
@@ -23,8 +23,7 @@ ROLLBACKS_MAX = 1000
 """So many rollbacks are looked through for those to a release, the newest."""
 
 
-@dataclass(slots=True)
-class StageView:
+class StageView(Struct):
     """A stage: what is on it, its last run, and what holds effects there now."""
 
     stage: str
@@ -36,8 +35,7 @@ class StageView:
     quarantine: dict[str, dict[str, Json]]
 
 
-@dataclass(slots=True)
-class Release:
+class Release(Struct):
     """A run of a stage as a target: `why_not` is "" where it is a valid one."""
 
     run: RunSummary
@@ -46,7 +44,6 @@ class Release:
     rollbacks: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
 class Releasing(Creating):
     """Runs in one state folder, with the stages that they release to."""
 

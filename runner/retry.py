@@ -7,16 +7,15 @@ node: a run must not be a success over a node that failed, nor a node rely on wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.plan import Json
 from rflow.runner import approvals
 from rflow.runner.scope import Filters
 from rflow.runner.state import RunState
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPreview:
+class RetryPreview(Struct, frozen=True):
     """Ids of the nodes that run again and of those whose outcome is reused, in order, and the
     gates that are asked again since what is behind them changes."""
 

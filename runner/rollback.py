@@ -14,10 +14,11 @@ touched.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from rflow.compiler.expr import Expr, Get
 from rflow.compiler.expr import Literal as Constant
 from rflow.compiler.plan import (
@@ -50,8 +51,7 @@ RETRY = Retry(3, (1.0, 5.0))
 Origin = Literal["own", "other flow", "later"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A resource that is set back. `run` and `node` gave it the value that it gets; for one that
     came later (`later`) they are those that made it, and `target` is what was there before."""
 
@@ -66,8 +66,7 @@ class Step:
     """The run that gave it its value now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Crossed:
+class Crossed(Struct, frozen=True):
     """Something a run after the release did that a rollback leaves as it is."""
 
     run: str
@@ -81,8 +80,7 @@ class Crossed:
         return self.contract in ("irreversible", "none")
 
 
-@dataclass(slots=True)
-class Rollback:
+class Rollback(Struct):
     """What rolling a stage back to a release means. `same` are resources that need nothing,
     `lost` artifacts that are not in the store any more, by resource."""
 
@@ -167,8 +165,7 @@ def crossed_by(state: RunState) -> list[Crossed]:
 # -- the plan ----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Made:
+class Made(Struct):
     """The plan of a rollback. `reveal` says where the values of its secret arguments are: name →
     (run, root, path) in the runs that they come from."""
 

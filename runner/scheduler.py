@@ -13,49 +13,44 @@ in the later phases what can run, runs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from heapq import heappop
 from typing import Literal
 
+from msgspec import Struct
 from rflow.compiler.plan import Json
 from rflow.runner.events import NO_REASON, Reason
 from rflow.runner.node_state import UNDO, NodeState
 from rflow.runner.state import RunState
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Everything this node waits for has come: look at its conditions and begin."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Its attempt ought to end."""
 
     id: str
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True):
     """These will not run, or not go on waiting."""
 
     ids: tuple[str, ...]
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
+class Enter(Struct, frozen=True):
     """The next phase begins."""
 
     phase: Literal["undo", "failure", "finally"]
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """The run is over."""
 
     status: Literal["success", "failed", "cancelled"]

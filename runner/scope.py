@@ -9,8 +9,8 @@ were applied to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.compiler.expr import MASK, Expr, Get, Root, dig, evaluate
 from rflow.compiler.plan import Json, Plan
 from rflow.runner.expand import Instance, Turn, turn_key
@@ -48,8 +48,7 @@ def _secret_outputs(plan: Plan, node: str) -> tuple[str, ...]:
     return next((n.secret_outputs for n in plan.nodes if n.id == node), ())
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(Struct):
     """What an evaluation read: `values` of what is not secret, and whether anything was."""
 
     values: dict[tuple[Root, tuple[str | int, ...]], Json] = field(default_factory=dict)
@@ -185,8 +184,7 @@ class LateScope:
         return self.reveal(root, path)
 
 
-@dataclass(frozen=True, slots=True)
-class Worked:
+class Worked(Struct, frozen=True):
     """Inputs worked out: `shown` with secrets masked; `late` are the names of those that read a
     secret, `values` what those read besides."""
 

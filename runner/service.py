@@ -14,10 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
 from rflow.compiler.plan import Json, Plan
 from rflow.plugins.context import Deployed
 from rflow.plugins.host import Host
@@ -47,8 +47,7 @@ class WallClock:
         return time.time()
 
 
-@dataclass(slots=True)
-class Stop:
+class Stop(Struct):
     """How a driver is told to end, from a signal handler or another thread."""
 
     cancels: int = 0
@@ -63,7 +62,6 @@ class Stop:
         self.at_once = True
 
 
-@dataclass(slots=True)
 class Service(GoingBack):
     """The runner on one state folder. For one thread."""
 

@@ -8,7 +8,6 @@ told and never guessed at.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from rflow.plugins.types import Json
 from rflow.runner import sqlite_file, sqlite_record
 from rflow.runner.artifacts import VALUE_MARK, ArtifactStore, grow
@@ -36,7 +36,7 @@ from rflow.runner.problems import CORRUPT, NEWER
 from rflow.runner.sqlite_file import BUSY_TIMEOUT_S, Guarded
 from rflow.runner.state_dir import StateDir
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(RunSummary))
+COLUMNS = tuple(RunSummary.__struct_fields__)
 _CONCLUDED = COLUMNS.index("concluded")
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM runs "  # noqa: S608 - constant text
 ALL = 2**62
@@ -267,7 +267,7 @@ def each_output(
 ) -> AttemptSucceeded:
     """The event with its outputs as they are kept, or as they were."""
     outputs = {name: change(value, store) for name, value in event.outputs.items()}
-    return dataclasses.replace(event, outputs=outputs)
+    return structs.replace(event, outputs=outputs)
 
 
 def _newer(path: Path, what: str) -> JournalError:

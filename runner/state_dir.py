@@ -20,9 +20,9 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from rflow.runner.problems import BROKEN, READ_ONLY, Problem, StateError
 
 NAME = ".rflow"
@@ -44,8 +44,7 @@ def file_name(id: str) -> str:
     return f"{readable}~{digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class StateDir:
+class StateDir(Struct, frozen=True):
     """A state folder. Nothing exists before `make`."""
 
     root: Path

@@ -9,8 +9,8 @@ first. A step that cannot be committed is thrown away, together with its state.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.plugins.types import Json
 from rflow.runner.command import Command, Reply
 from rflow.runner.events import Event, Reason, Record
@@ -19,8 +19,7 @@ from rflow.runner.scope import Filters
 from rflow.runner.state import RunState
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct):
     """See the module. `held_locks` are all locks as the step found them, by name; `windows` says
     when the stage opens next, None if it is open."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct, field
 from rflow.runner.chain import Stored
 
 Code = Literal[
@@ -26,8 +26,7 @@ Code = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that is not as it was written. `record` names it: `event 7`, `plan sha256:…`."""
 
     code: Code
@@ -35,8 +34,7 @@ class Finding:
     message: str
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(Struct):
     """What was found of a run's record.
 
     `head` is the last head of the chain, as it comes out now. `against` is the head it was
@@ -62,8 +60,7 @@ class Verdict:
         return not self.findings
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """What an event says, as far as it can be read."""
 
     number: int

@@ -7,8 +7,8 @@ the records themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.plan import Json, Place, Plan
 from rflow.runner import events as ev
 from rflow.runner.begin import HOLDS
@@ -19,8 +19,7 @@ from rflow.runner.scope import MASK
 from rflow.runner.state import RunState
 
 
-@dataclass(slots=True)
-class NodeView:
+class NodeView(Struct):
     """A node of a run. `undo` marks what undoes another; `waits` says what it waits for, in words
     ("" if it does not); `answer` is the command that answers it, with RUN for the run."""
 
@@ -42,8 +41,7 @@ class NodeView:
     warning: bool = False
 
 
-@dataclass(slots=True)
-class GroupView:
+class GroupView(Struct):
     """A group of the flow; its status follows from its members'."""
 
     id: str
@@ -52,8 +50,7 @@ class GroupView:
     status: str
 
 
-@dataclass(slots=True)
-class RunView:
+class RunView(Struct):
     """A run: its state as a whole and its nodes, in the order in which they are shown."""
 
     run: str
@@ -78,8 +75,7 @@ class RunView:
     groups: list[GroupView]
 
 
-@dataclass(slots=True)
-class AttemptView:
+class AttemptView(Struct):
     """One attempt of a node. `error` is None if it did not fail."""
 
     attempt: int
@@ -89,8 +85,7 @@ class AttemptView:
     error: dict[str, Json] | None = None
 
 
-@dataclass(slots=True)
-class NodeRecord:
+class NodeRecord(Struct):
     """All that is kept of a node: its own source, its inputs (secrets masked), what it answered,
     and what was tried."""
 

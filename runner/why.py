@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from rflow.compiler.expr import EvalError, Explained, explain
 from rflow.compiler.plan import Json
 from rflow.runner import events as ev
@@ -20,8 +20,7 @@ from rflow.runner.state import RunState
 from rflow.runner.view import code, where
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(Struct, frozen=True):
     """One reason: when, what happened to what, why in words, where in the source (""), and the
     lines that show the values."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
+from msgspec import Struct
 from rflow.compiler.plan import Json
 from rflow.runner import events as ev
 from rflow.runner.children import id_of
@@ -30,8 +30,7 @@ from rflow.server.tokens import Principal
 Overrides = Mapping[str, Mapping[str, Json]]
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """A run that was started. `again`: it was found by its key, nothing was started now."""
 
     run: str

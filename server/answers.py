@@ -1,6 +1,6 @@
 """Answers of the API: the runner's own values as JSON, and their schemas.
 
-A value that the runner yields is a dataclass; its JSON has the same names, and its schema is made
+A value that the runner yields is a `Struct`; its JSON has the same names, and its schema is made
 from it, so that the description and the answer are one. Times are seconds since 1970. A list comes
 in pages: `items`, and `next`, the cursor of the page after it (null on the last one).
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 import json
 from collections.abc import Sequence
 from functools import cache
@@ -19,6 +18,7 @@ from types import GenericAlias
 from typing import Any, get_args, get_origin, get_type_hints
 
 from fastapi import Request, Response
+from msgspec import Struct, StructMeta
 from pydantic import BaseModel, Field, create_model
 from rflow.server.problems import MEDIA_TYPE, Answer
 
@@ -64,12 +64,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 @cache
-def _names(cls: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls) if not field.name.startswith("_"))
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(name for name in cls.__struct_fields__ if not name.startswith("_"))
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         return {name: getattr(value, name) for name in _names(type(value))}
     if isinstance(value, Path):
         return str(value)
@@ -77,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 
 def encoded(value: Any) -> bytes:
-    """A value as JSON; dataclasses become objects."""
+    """A value as JSON; each `Struct` becomes an object."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
     return text.encode("utf-8", "replace")
 
@@ -133,7 +133,7 @@ def page(items: Sequence[Any], next: str | None = None) -> Response:
 
 @cache
 def shape(cls: type) -> type[BaseModel]:
-    """The schema of a dataclass of the runner."""
+    """The schema of a value of the runner."""
     hints = get_type_hints(cls, localns={"Json": Any})
     fields: dict[str, Any] = {
         name: (_shaped(hints[name]), ...) for name in _names(cls) if name in hints
@@ -143,7 +143,7 @@ def shape(cls: type) -> type[BaseModel]:
 
 
 def _shaped(hint: Any) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+    if isinstance(hint, StructMeta):
         return shape(hint)
     if hint is Path:
         return str

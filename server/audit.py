@@ -11,8 +11,8 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.plugins.types import Json
 from rflow.runner.problems import StateError
 from rflow.server.store import Store
@@ -22,8 +22,7 @@ TEXT_MAX = 500
 DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A line. `action` is what was done (`run.start`), `object` to what (a run, a flow, a stage);
     `outcome` is `done`, `refused: …`, `failed`, or "" where it is not known."""
 
@@ -39,8 +38,7 @@ class Entry:
     outcome: str
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """A change that goes on; `object` and `detail` may be told more of while it does."""
 
     object: str

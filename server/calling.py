@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct, field
 from rflow.plugins.types import Json
 from rflow.runner.scope import MASK
 from rflow.server import deliveries, webhooks
@@ -37,8 +37,7 @@ LABELS = ("name", "description")
 LABEL_MAX = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What a call is answered."""
 
     status: int
@@ -46,8 +45,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(Struct, frozen=True):
     """Takes calls of webhooks."""
 
     server: Server

@@ -8,13 +8,12 @@ known by their path from the root, so that the root may move from one commit to 
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct, structs
 from rflow.compiler.plan import Plan
 from rflow.server.compiling import Compile, Compiled, Told
 from rflow.server.refusals import SERVED_TWICE
@@ -23,8 +22,7 @@ SUFFIX = ".rflow"
 DEPTH_MAX = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Struct, frozen=True):
     """A flow that is served. `directory` is where its relative paths begin; `revision` is the
     commit it comes from ("" for a plain folder); `path` is its file's, from the root. `held` is
     the run whose rollback brought the flow back, until its file is pushed again ("")."""
@@ -40,8 +38,7 @@ class Served:
     held: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A file that was refused: what `rflow check` says of it, and the flows that stay as they
     were because of it."""
 
@@ -51,8 +48,7 @@ class Refused:
     kept: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _File:
+class _File(Struct):
     compiled: Compiled
     seen: tuple[tuple[str, int, int], ...]
     good: Compiled | None = None
@@ -135,7 +131,7 @@ class Catalog:
             return False
         compiled = self._compile(file)
         shown = compiled.text.replace(f"{self.root}/", "")
-        compiled = dataclasses.replace(compiled, text=shown)
+        compiled = structs.replace(compiled, text=shown)
         fresh = _File(compiled, _seen(compiled.read))
         if compiled.ok:
             fresh.good, fresh.revision = compiled, self.revision

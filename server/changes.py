@@ -10,8 +10,8 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.safety import FlowChanges, compare_flows
 from rflow.plugins.types import Specs
 from rflow.server.catalog import Catalog, Refused, Served
@@ -23,8 +23,7 @@ _Row = tuple[str, str, str, str, str]
 """Outcome, flow, file, notes as JSON, text."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlowChange:
+class FlowChange(Struct, frozen=True):
     """A line of the history: what happened to `flow` or, if it was refused, to `file`.
 
     `outcome` is `current`, `refused`, `held` or `gone`; `revision` the commit ("" for a folder);
@@ -41,8 +40,7 @@ class FlowChange:
     text: str
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(Struct):
     """The history, and what writes it. `specs` are those of the plugins."""
 
     store: Store

@@ -6,15 +6,14 @@ The server compiles nothing by itself; it is given a `Compile`, so that it impor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
 from rflow.compiler.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """A diagnostic, ready to be shown: `where` is `release.rflow:12:3`."""
 
     code: str
@@ -24,8 +23,7 @@ class Told:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """What a file turned out to be. `plans` by flow in the file's order, empty if it has
     mistakes; `text` is what `rflow check` prints of it; `read` are the files it depends on."""
 

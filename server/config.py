@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field
 from rflow.runner.problems import StateError
 from rflow.server.listening import is_loopback, reached_by
 from rflow.server.refusals import BAD_CONFIG
@@ -27,16 +27,14 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-@dataclass(frozen=True, slots=True)
-class SecretRef:
+class SecretRef(Struct, frozen=True):
     """Where a secret's value comes from; never the value."""
 
     source: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A git repository the server hears of.
 
     `api` is the address of its host's API ("" for the host's usual one); `webhook_secret` signs
@@ -52,8 +50,7 @@ class Repository:
     poll_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """The server's settings. `trusted_proxies` are the addresses whose `X-Forwarded-*` counts;
     `public_url` is the address by which people reach the server, without a `/` at its end;
     `anonymous` is what may be done without a token: nothing (""), or `view`."""

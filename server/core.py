@@ -7,10 +7,10 @@ they begin after the store is open and end before it is closed.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct, field
 from rflow.plugins.host import Host
 from rflow.runner.children import CompileAgain
 from rflow.runner.problems import StateError
@@ -38,8 +38,7 @@ class Worker(Protocol):
         """End, and return when it has ended. What was not done is done after the next start."""
 
 
-@dataclass(slots=True)
-class Server:
+class Server(Struct):
     """What routes and workers are given."""
 
     config: Config

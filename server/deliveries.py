@@ -14,9 +14,10 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Literal
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from rflow.plugins.types import Json
 from rflow.runner.children import LETTERS
 from rflow.runner.problems import StateError
@@ -49,8 +50,7 @@ KEPT_DAYS = 90
 Outcome = Literal["started", "no", "waits", "paused", "refused", "failed", "seen", "ignored"]
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(Struct, frozen=True):
     """A message as it came in. `source` is the repository or the token that it is about, `key` its
     sender's id for it ("" for none)."""
 
@@ -63,8 +63,7 @@ class Incoming:
     replay_of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A delivery that is kept. `state` is `kept` or `done`; `trouble` says why it is not done yet,
     `note` what is to be said of it as a whole."""
 
@@ -84,8 +83,7 @@ class Delivery:
     replay_of: str
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What became of one event of a delivery at one trigger: which rules were looked at, which run
     was started (""), or why none was. `about` is the event in words."""
 

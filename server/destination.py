@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
 
 PORTS = {"http": 80, "https": 443}
 _REFUSED = tuple(
@@ -36,8 +37,7 @@ class Refused(ValueError):
     """Nothing is sent there; the text says why, and never holds the whole address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """An address that may be connected to. `url` has the number in the place of the name."""
 
     url: str

@@ -15,9 +15,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
+from msgspec import Struct
 from rflow.runner.asking import SERVED
 from rflow.runner.begin import FROZEN, LOCK_HELD, WINDOW_CLOSED
 from rflow.runner.claims import FileClaim, claim
@@ -38,8 +38,7 @@ TOLD_MAX = 20
 log = logging.getLogger("rflow.server")
 
 
-@dataclass(slots=True)
-class Parked:
+class Parked(Struct):
     """A run that waits: until `due` (None: only for people), for one of the locks to be free, for
     the freeze of its stage to end (`frozen`), or for what is asked of it."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 What = Literal["push", "tag", "pull_request", "checks"]
 Action = Literal["opened", "updated", "ready", "labelled", ""]
@@ -25,8 +26,7 @@ _SCP = re.compile(r"(?:[^/@:]+@)?([^/:]+):(?!//)(.+)")
 _PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit: its sha, message and author, all as its own text has them."""
 
     sha: str
@@ -34,8 +34,7 @@ class Commit:
     author: str
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """The pull request of an event.
 
     `base` is the branch it goes to and `base_sha` where that stood ("" if not said); `ref` is
@@ -54,8 +53,7 @@ class PullRequest:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GitEvent:
+class GitEvent(Struct, frozen=True):
     """Something that may start runs.
 
     `repos` are the addresses by which the repository is known. `before` is where the branch
@@ -91,8 +89,7 @@ class GitEvent:
                 return f"pull request {number} {self.action}: {short} of {self.branch}"
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A message that can start nothing by its nature, and why."""
 
     why: str

@@ -6,8 +6,8 @@ message names. What comes from a message was checked to be a commit or the name 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
+from msgspec import Struct
+from msgspec.structs import replace
 from rflow.server.events import Commit, GitEvent, is_sha
 from rflow.server.mirror import GitError, Mirror, git
 
@@ -21,8 +21,7 @@ def complete(event: GitEvent, mirror: Mirror) -> GitEvent:
     return _Asking(mirror).complete(event)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(Struct, frozen=True):
     mirror: Mirror
 
     def complete(self, event: GitEvent) -> GitEvent:

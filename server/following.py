@@ -15,9 +15,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from rflow.compiler import codec
 from rflow.runner.problems import StateError
 from rflow.runner.service import Service
@@ -38,8 +38,7 @@ Report = Callable[[str, str, bool, str], None]
 """Says what became of a commit: repository, commit, whether it is good, why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """What is followed: `folder` is the one in the repository that holds the flows ("": all);
     `branch` "" is the repository's own default."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from rflow.server import webhooks
 from rflow.server.deliveries import Incoming
 from rflow.server.events import Ignored, repository_key
@@ -24,8 +24,7 @@ from rflow.server.store import Store
 KEY_MAX = 200
 
 
-@dataclass(slots=True)
-class Hooks:
+class Hooks(Struct):
     """Takes in messages of git hosts."""
 
     store: Store

@@ -7,12 +7,13 @@ statuses". Owns the requests and what their answers mean; when to ask is not kno
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
 import httpx
+from msgspec import Struct
 from rflow.server.config import Repository
 from rflow.server.hosts.reading import dig, items
 
@@ -34,16 +35,14 @@ class ApiError(Exception):
         self.again = again
 
 
-@dataclass(frozen=True, slots=True)
-class Checks:
+class Checks(Struct, frozen=True):
     """How the checks of a commit stand; `names` are those that failed or go on."""
 
     standing: Standing
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """What is to stand at a commit. `description` is cut to what the host takes."""
 
     state: State
@@ -62,13 +61,13 @@ class HostApi(Protocol):
         """Set a status at a commit. ApiError."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Caller:
     """Calls the API of one repository; `repository` is its path there, `acme/shop`."""
 
     base: str
     repository: str
-    headers: dict[str, str] = field(repr=False)
+    headers: dict[str, str] = dataclasses.field(repr=False)
 
     def call(self, method: str, path: str, **more: Any) -> Any:
         url = path if path.startswith(("http://", "https://")) else f"{self.base}{path}"
@@ -121,8 +120,7 @@ def _report(caller: _Caller, sha: str, status: Status, length_max: int) -> None:
     caller.call("POST", f"/repos/{caller.repository}/statuses/{sha}", json=body)
 
 
-@dataclass(frozen=True, slots=True)
-class GitHub:
+class GitHub(Struct, frozen=True):
     """GitHub has two sorts: check runs (of apps) and statuses. Both count."""
 
     caller: _Caller
@@ -147,8 +145,7 @@ class GitHub:
         _report(self.caller, sha, status, 140)
 
 
-@dataclass(frozen=True, slots=True)
-class GitLab:
+class GitLab(Struct, frozen=True):
     """GitLab's jobs and external statuses are one list; what may fail does not count."""
 
     caller: _Caller
@@ -184,8 +181,7 @@ class GitLab:
         self.caller.call("POST", f"/projects/{project}/statuses/{sha}", json=body)
 
 
-@dataclass(frozen=True, slots=True)
-class Gitea:
+class Gitea(Struct, frozen=True):
     """Gitea's and Forgejo's statuses, those of their actions among them."""
 
     caller: _Caller
@@ -211,8 +207,7 @@ class Gitea:
         _report(self.caller, sha, status, 255)
 
 
-@dataclass(frozen=True, slots=True)
-class Bitbucket:
+class Bitbucket(Struct, frozen=True):
     """Bitbucket Cloud's build statuses."""
 
     caller: _Caller

@@ -6,9 +6,9 @@ Owns the table `awaited`: commits whose checks are waited for.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
 from rflow.plugins.types import Json
 from rflow.server import deliveries, sightings, statuses
 from rflow.server.core import Server

@@ -7,14 +7,13 @@ transaction keeps more than 200 messages a second that way.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.server.deliveries import Incoming, put
 from rflow.server.store import Store
 
 
-@dataclass(slots=True)
-class _Slot:
+class _Slot(Struct):
     incoming: Incoming
     kept: tuple[str, bool] | None = None
     error: BaseException | None = None

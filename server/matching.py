@@ -8,11 +8,11 @@ it in and asks again, and is never asked for it while another rule has already s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct, field
 from pathspec import GitIgnoreSpec
 from rflow.compiler import globs
 from rflow.plugins.types import Json
@@ -25,8 +25,7 @@ Outcome = Literal["start", "no", "other", "wait", "ask"]
 LISTED_MAX = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What one rule said of one value, and why, in words. `open`: it could not be asked yet."""
 
     name: str
@@ -35,8 +34,7 @@ class Rule:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a trigger says of an event.
 
     `start`: all rules said yes. `no`: one said no. `other`: the event is about another

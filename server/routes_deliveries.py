@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from msgspec import Struct, structs
 from pydantic import ConfigDict, Field
 from rflow.server import actions_triggers, deliveries, webhooks
 from rflow.server.access import Admin, Run, View
@@ -22,8 +22,7 @@ router = APIRouter(prefix="/api/v1", tags=["triggers"])
 Id = Annotated[str, Path(max_length=200)]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class DeliveryTold:
+class DeliveryTold(Struct, frozen=True):
     """A delivery, and what each trigger said of each of its events."""
 
     delivery: Delivery
@@ -126,9 +125,9 @@ def revoke_webhook(request: Request, who: Admin, id: Id) -> Response:
 
 def _bare(webhook: Webhook) -> Webhook:
     """Without the sealed secret; whether there is one shows."""
-    return dataclasses.replace(webhook, signing="set" if webhook.signing else "")
+    return structs.replace(webhook, signing="set" if webhook.signing else "")
 
 
 def _once(made: Made, status: int) -> Response:
-    shown = dataclasses.replace(made, webhook=_bare(made.webhook))
+    shown = structs.replace(made, webhook=_bare(made.webhook))
     return answer(shown, status, Cache_Control="no-store")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from msgspec import structs
 from rflow.runner import events as ev
 from rflow.runner.compare import RunDifference, compare_runs
 from rflow.runner.events import Record
@@ -48,7 +48,7 @@ def with_drivers(service: Service, runs: Sequence[RunSummary]) -> list[dict[str,
     """Runs with who drives them."""
     drivers = service.drivers(run.run for run in runs if not run.concluded)
     return [
-        {**{f.name: getattr(run, f.name) for f in dataclasses.fields(run)}, "driver": driver}
+        {**structs.asdict(run), "driver": driver}
         for run in runs
         for driver in [drivers.get(run.run)]
     ]

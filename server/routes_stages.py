@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from msgspec import structs
 from pydantic import BaseModel, Field
 from rflow.compiler.plan import Stage
 from rflow.runner.inbox import Asked, inbox, may_not
@@ -87,14 +87,10 @@ def approvals(request: Request, who: View) -> Response:
     service = of(request).services.here()
     return page(
         [
-            {**_fields(asked), "why_not": may_not(service, asked, who.name) or ""}
+            {**structs.asdict(asked), "why_not": may_not(service, asked, who.name) or ""}
             for asked in inbox(service)
         ]
     )
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 @router.get("/stages", response_model=pages(shape(StageView)), responses=problems())
@@ -194,7 +190,7 @@ def plan_rollback(
     going = service.runs(stage=found.stage, concluded=False, limit=LIMIT_MAX)
     return answer(
         {
-            **_fields(found),
+            **structs.asdict(found),
             "open": found.unacknowledged(()),
             "going": [other.run for other in going if other.started_at is not None],
             "policy": service.fold(run).graph.plan.stage,

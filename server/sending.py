@@ -18,10 +18,10 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 import httpx
+from msgspec import Struct
 from rflow.plugins.signing import signed
 from rflow.runner.problems import StateError
 from rflow.runner.secrets import Key
@@ -41,8 +41,7 @@ _LATER = (408, 425, 429)
 log = logging.getLogger("rflow.server")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of an attempt. `blocks`: the receiver is not there, for other messages either."""
 
     status: int | None

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from dataclasses import dataclass
 from hashlib import sha256
 
+from msgspec import Struct
 from rflow.server import tokens
 from rflow.server.store import Store
 from rflow.server.tokens import Token
@@ -23,8 +23,7 @@ SECURE_COOKIE, PLAIN_COOKIE = "__Host-rflow", "rflow"
 """Browsers take the first only over https, and then from no other place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """A session that stands: what it was opened with, and what its forms carry."""
 
     token: Token

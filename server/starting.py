@@ -8,8 +8,8 @@ what may be otherwise later is raised.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rflow.compiler.plan import Json
 from rflow.runner import refusals
 from rflow.runner.children import id_of
@@ -23,8 +23,7 @@ from rflow.server.driving import adopt
 from rflow.server.triggers import secrets_of
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(Struct, frozen=True):
     """A trigger that fired. `values` is what it puts out; `others` are fields of other triggers;
     `fork`: the run is to get no secrets."""
 
@@ -48,8 +47,7 @@ class Fired:
         return id_of(f"delivery {self.delivery} {self.event} {self.served.flow} {self.trigger}")
 
 
-@dataclass(frozen=True, slots=True)
-class Became:
+class Became(Struct, frozen=True):
     """What became of it: the run, or why there is none."""
 
     outcome: Outcome

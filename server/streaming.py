@@ -12,10 +12,10 @@ import binascii
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Response
+from msgspec import Struct
 from rflow.runner import events as ev
 from rflow.runner.events import Record
 from rflow.runner.journal import RunSummary
@@ -34,8 +34,7 @@ SEND_S = 30.0
 """Who takes nothing for so long is cut off, and may come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a stream. `id` is "" where there is nothing to come back to."""
 
     event: str

@@ -15,8 +15,8 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.plugins.signing import message_id, new_secret
 from rflow.runner.children import LETTERS
 from rflow.runner.events import Record
@@ -32,8 +32,7 @@ KEPT = 200
 """How many messages of a subscription are kept after they have been dealt with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """A subscription, without what is secret. `host` is the part of its address that is none;
     `flow` and `stage` narrow it ("" for all). `waiting` messages are still to be sent;
     `failing_since` is when sending began to fail; `disabled` says why nothing is sent any more
@@ -51,16 +50,14 @@ class Subscription:
     disabled: str
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(Struct, frozen=True):
     """A subscription that was just made; `secret` is shown this once."""
 
     subscription: Subscription
     secret: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A message: `state` is `waiting`, `delivered` or `failed`; `status` is what it was last
     answered with (None: nothing), `error` why it was not taken, `due` when it is tried next."""
 

@@ -12,10 +12,10 @@ import re
 import secrets
 import sqlite3
 import time
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, get_args
 
+from msgspec import Struct
 from rflow.runner.children import LETTERS
 from rflow.runner.problems import StateError
 from rflow.server.refusals import BAD_TOKEN, NO_TOKEN
@@ -35,8 +35,7 @@ _TOKEN = re.compile(r"rflow_([a-z2-9]{10})_([A-Za-z0-9_-]{43})")
 _COLUMNS = "id, name, role, created_at, created_by, expires_at, used_at, revoked_at"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A token, without its secret. `name` is the `by` of what is done with it."""
 
     id: str
@@ -49,8 +48,7 @@ class Token:
     revoked_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(Struct, frozen=True):
     """Who does something: the name and the role of a token, its id, and the address that it came
     from. `token` is "" for somebody without one."""
 
@@ -60,8 +58,7 @@ class Principal:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A token that was just made; `secret` is its whole text, which is not kept."""
 
     token: Token

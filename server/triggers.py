@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from rflow.compiler.expr import evaluate
 from rflow.compiler.plan import Json, Plan
 from rflow.plugins.host import Host
@@ -18,8 +18,7 @@ SHOWN = {"branch": "branch", "sha": "sha", "pull_request": "pullRequestId", "rep
 """What a webhook's caller writes for the fields of a git trigger."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
+class Listening(Struct, frozen=True):
     """A trigger of a flow. `inputs` are its values; `directory` is where relative paths begin."""
 
     flow: str

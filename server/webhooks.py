@@ -12,10 +12,10 @@ import hmac
 import secrets
 import sqlite3
 import time
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
+from msgspec import Struct
 from rflow.runner.children import LETTERS
 from rflow.runner.problems import StateError
 from rflow.runner.secrets import Key
@@ -30,8 +30,7 @@ Kind = Literal["flow", "repository"]
 _COLUMNS = "id, kind, target, trigger, signing, rate, created_at, created_by, used_at, revoked_at"
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(Struct, frozen=True):
     """A token without its text. `target` is a flow's name or a repository's key; `signing` is the
     sealed secret of its signatures ("" for none); `rate` how often a minute it may be used."""
 
@@ -47,8 +46,7 @@ class Webhook:
     revoked_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A webhook that was just made: the texts of its token and of its signing secret ("")."""
 
     webhook: Webhook

@@ -6,10 +6,11 @@ A bug that is not caught is a hole in the tests. `plant` is given pytest's monke
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rflow.compiler import safety_nodes, safety_reach, safety_rollback, tree
 from rflow.compiler.safety_facts import Facts
 from rflow.compiler.safety_normal import Normal

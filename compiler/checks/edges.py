@@ -7,8 +7,7 @@ graph of a plan from these shapes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from msgspec import Struct, field
 from rflow.compiler.checks import edge_codes as codes
 from rflow.compiler.checks.report import listed
 from rflow.compiler.order import circles, in_order
@@ -23,8 +22,7 @@ BODY, START, END, PAST = 0, 1, 2, 3
 _SUFFIX = {BODY: "", START: ":start", END: ":end"}
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Shape:
+class Shape(Struct, eq=False):
     """Vertices by number: whose, which part of it, and the numbers that it waits for.
 
     `suffix` makes a vertex's id of its member's name; `depth` is how many of the member's loops it

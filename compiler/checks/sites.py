@@ -6,8 +6,7 @@ which conditions hold there. It resolves no path.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from msgspec import Struct, field
 from rflow.compiler.expr import Expr, Literal
 from rflow.compiler.names import conjuncts
 from rflow.compiler.scope import BOUND, LATE, UNTRUSTED, Flow, Loop, Member, Section, Value
@@ -39,16 +38,14 @@ ROOTS = ("args", "secrets", "refs", "let", "run", "flow", "stage", "each", "done
 RANK: dict[Section, int] = {"main": 0, "failure": 1, "finally": 2}
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Facts:
+class Facts(Struct, eq=False):
     """What holds where an expression stands: nodes that ran, conditions that were met."""
 
     ran: set[str] = field(default_factory=set)
     conditions: set[ast.Expr] = field(default_factory=set)
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Site:
+class Site(Struct, eq=False):
     """Where an expression stands.
 
     `roots` are those that may be read there, None for all; `where` says it in words: "in a

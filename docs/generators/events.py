@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import get_args
 
 from rflow.runner import events as ev
@@ -108,7 +107,7 @@ def _events() -> str:
     ]
     for name, cls in ev.KINDS.items():
         parts.append(f"### {name}\n\n{paragraphs(cls.__doc__ or '')}")
-        rows = [(code(f.name), code(str(f.type))) for f in dataclasses.fields(cls)]
+        rows = [(code(name), code(of)) for name, of in cls.__annotations__.items()]
         parts.append(table(("field", "type"), rows))
     return "".join(parts)
 

@@ -12,9 +12,9 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from rflow.server.mirror import GitError, git, heads
 from rflow.server.repositories import Repositories
 
@@ -31,24 +31,21 @@ MIRRORED = (f"--max-count={COMMITS_MAX}", "--branches", "--glob=refs/heard/heads
 _PULL = re.compile(r"refs/(?:pull|merge-requests)/(\d{1,15})/head")
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit to choose: `label` is its message, or what points to it."""
 
     sha: str
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """A pull request to choose; `label` is the message of its newest commit, or that commit."""
 
     number: int
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """What a repository has; `trouble` is why it could not be asked, "" if it could."""
 
     branches: tuple[str, ...] = ()

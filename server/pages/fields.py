@@ -7,9 +7,9 @@ converted here. A field that is left empty gives nothing, so that the default ho
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from rflow.compiler.durations import show_duration
 from rflow.plugins.notation import parse_type
 from rflow.plugins.types import Constant, Json, List, Map, Optional, Record, Scalar, Type, Union
@@ -25,8 +25,7 @@ HELP = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field. `otherwise` is what holds if it is left empty ("" for nothing); `choices` are
     (value, label)."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from msgspec import Struct
 from rflow.compiler.explain import show_expr
 from rflow.compiler.notes import args_of, stage_of
 from rflow.compiler.plan import Arg, Plan
@@ -29,8 +29,7 @@ router = APIRouter(include_in_schema=False)
 LISTED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """An argument as it is shown: `default` as the flow writes it ("" for none), `saved` the value
     that is saved for all runs (masked if it is secret), `has_saved` whether there is one."""
 

@@ -8,8 +8,9 @@ not as they begin, and `ALL`, with which all of them begin open.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rflow.compiler.drawing import Arrow, Drawing, Shape, draw
 from rflow.compiler.placing import frame_key
 from rflow.compiler.plan import Plan
@@ -20,8 +21,7 @@ OPEN_MAX = 80
 ALL = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Folding:
+class Folding(Struct, frozen=True):
     """A drawing with its stretches. `parents` says which frame a shape or a frame is in;
     `can_close` are groups and stretches, `at_first` those that begin closed; `count` is the number
     of nodes."""

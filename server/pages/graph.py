@@ -11,8 +11,8 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.drawing import Arrow, Frame, Shape, contents
 from rflow.compiler.layout import Point
 from rflow.compiler.notes import cells
@@ -34,8 +34,7 @@ _MARGIN, _HEIGHT, _JOIN = 8.0, 46.0, 8.0
 _NAME_CELL, _KIND_CELL = 7.8, 6.6
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """A node or a closed group. `members` are the ids of the nodes that it stands for."""
 
     id: str
@@ -50,8 +49,7 @@ class Box:
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """An arrow: the data of its path; `head` if it ends in one, `reads` what it brings."""
 
     path: str
@@ -61,8 +59,7 @@ class Line:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """An open group, as a frame around what is in it; sections cannot be closed."""
 
     id: str
@@ -74,8 +71,7 @@ class Around:
     can_close: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """All of it, with its size."""
 
     width: float
@@ -85,8 +81,7 @@ class Picture:
     frames: tuple[Around, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """How what a box stands for is getting on: `done` of `count` instances have ended; `undone` if
     what one of them did was taken back; `counts` has how many have which status, those to be
     looked at first."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.notes import notes_of
 from rflow.compiler.plan import Plan
 from rflow.compiler.waves import sections, waves
@@ -15,8 +15,7 @@ FOUND_MAX = 30
 SECTIONS = {"main": "", "failure": "on failure", "finally": "finally"}
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A node. `wave` counts from 1 within its section: nodes of one wave do not wait for each
     other; `section` is "" for the main one."""
 
@@ -27,8 +26,7 @@ class Listed:
     notes: str
 
 
-@dataclass(frozen=True, slots=True)
-class Nodes:
+class Nodes(Struct, frozen=True):
     """The first of the nodes that were looked for (`find`), and how many there are."""
 
     listed: tuple[Listed, ...]
@@ -55,8 +53,7 @@ def _all(plan: Plan) -> Iterator[Listed]:
                 yield Listed(node.id, node.kind, SECTIONS[section], number, notes)
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A node of a flow: its own source, where that stands, and what it comes after."""
 
     id: str
@@ -78,8 +75,7 @@ def shown(plan: Plan, id: str) -> Shown | None:
     return Shown(id, node.kind, " · ".join(notes_of(plan, node)), code, place, after)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What was found under a text: (id, status) of the first nodes, and how many there are. `only`
     is the one that must have been meant, "" if there is no such one."""
 

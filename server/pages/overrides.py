@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.compiler.plan import Plan
 from rflow.plugins.host import Host
 from rflow.plugins.notation import show_type
@@ -25,8 +25,7 @@ OFFERED_MAX = 1000
 _TICKED = re.compile(r"`([^`]+)`")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What stands in a row."""
 
     name: str

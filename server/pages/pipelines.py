@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from msgspec import Struct, field
 from rflow.compiler.plan import Stage
 from rflow.runner.inbox import inbox
 from rflow.runner.journal import RunSummary
@@ -23,8 +22,7 @@ RECENT = 8
 LATELY = 8
 
 
-@dataclass
-class Column:
+class Column(Struct):
     """A stage of a pipeline. `view` is None while no run was created for it; `going` are its runs
     that have not ended, `recent` its last ones, the oldest first; `promote` says what the stage
     before it has that this one has not."""

@@ -10,11 +10,11 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from msgspec.structs import replace
 from rflow.compiler.codec import digest, dumps
 from rflow.compiler.expr import EvalError, evaluate
 from rflow.compiler.notes import gate_of, notes_of

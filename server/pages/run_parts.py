@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from rflow.plugins.types import Json
 from rflow.runner import chain
 from rflow.runner import inbox as asking
@@ -31,8 +31,7 @@ from rflow.server.tokens import Principal
 TAIL = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """A gate that waits; `may_not` is why a decision of who looks would not count, "" if it
     would."""
 
@@ -45,8 +44,7 @@ class Gate:
         return sorted(self.asked.behind, key=_weight)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """The log of an attempt, or the end of it: `cut` where there is more before."""
 
     node: str

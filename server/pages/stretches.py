@@ -11,10 +11,11 @@ approve, 100 deploys. What is still too much is cut evenly, and again within. Pu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import TypeAlias
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rflow.compiler.drawing import Drawing, Frame
 from rflow.compiler.placing import Placed, frame_key
 
@@ -36,8 +37,7 @@ def stretched(drawing: Drawing) -> Drawing:
     return _Stretching(drawing).drawing()
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A shape, or ("" as its sort) a frame, directly in a place."""
 
     key: str

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rflow.runner.view import NodeView, RunView
 
 ROWS_MAX = 300
@@ -24,8 +24,7 @@ LAST = ("pending", "success", "skipped")
 """Statuses that are listed last where there are too many nodes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A node; where it begins and how wide it is, in thousandths, `start` None where it has not
     begun; and how many seconds it `took`."""
 

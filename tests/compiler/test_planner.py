@@ -310,9 +310,8 @@ flow release {
 
 
 def test_variables_of_scripts_are_numbered_through_a_node() -> None:
-    from dataclasses import replace
-
     from fixed_kinds import SPECS, delays
+    from msgspec.structs import replace
     from rflow.compiler.program import check
     from rflow.dsl.diagnostics import Source
     from rflow.plugins.notation import parse_type

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from typing import Literal as OneOf
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rflow.compiler.expr import (
     Apply,
     Choose,

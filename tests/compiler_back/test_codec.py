@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 from rflow.compiler.codec import PlanError, digest, dumps, loads, read_expr, write_expr
 from rflow.compiler.expr import Expr, Literal
 from rflow.compiler.plan import Plan

@@ -6,12 +6,12 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rflow.compiler import graph, render
 from rflow.compiler.layout import lay_out
 from rflow.compiler.notes import cells

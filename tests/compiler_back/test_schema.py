@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
+from msgspec import NODEFAULT, StructMeta, structs
 from rflow.compiler import plan as forms
 from rflow.compiler.codec import PlanError, dumps, loads
 from rflow.compiler.plan import Plan
@@ -35,11 +35,11 @@ def test_plans_by_hand_fit(plan: Plan) -> None:
 
 
 def objects() -> Iterator[tuple[type, dict[str, Any]]]:
-    """Each dataclass of the plan and its part of the schema."""
+    """Each class of the plan and its part of the schema."""
     yield Plan, SCHEMA
     names = {"SourceFile": "source"}
     for value in vars(forms).values():
-        if dataclasses.is_dataclass(value) and isinstance(value, type):
+        if isinstance(value, StructMeta):
             name = names.get(value.__name__, value.__name__.lower())
             if value.__module__ == forms.__name__ and name not in ("plan", "place"):
                 yield value, SCHEMA["$defs"][name]
@@ -47,10 +47,10 @@ def objects() -> Iterator[tuple[type, dict[str, Any]]]:
 
 @pytest.mark.parametrize(("form", "schema"), list(objects()))
 def test_every_field_is_described(form: type, schema: dict[str, Any]) -> None:
-    fields = {field.name: field for field in dataclasses.fields(form)}
+    fields = {field.name: field for field in structs.fields(form)}
     described = set(schema["properties"]) - {"version"}
     assert described == set(fields)
-    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    required = {name for name, field in fields.items() if field.default is NODEFAULT}
     assert set(schema["required"]) - {"version"} == required
     for name in described - required:
         assert "default" in schema["properties"][name], name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rflow.plugins import Deployed, NodeError
 from rflow.plugins.kinds.promote import Promote, PromoteValue
 from rflow.plugins.local_context import LocalContext, run_node

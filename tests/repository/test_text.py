@@ -28,7 +28,7 @@ LONG: dict[str, str] = {
     "dsl/ast.py": "one dataclass a construct, read as a list",
     "grammar/tables.py": "generated",
     "dsl/lexing.py": "one method a slip, read as a list",
-    "runner/events.py": "one dataclass an event, read as a list",
+    "runner/events.py": "one class an event, read as a list",
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from rflow.runner.artifacts import ArtifactStore
 from rflow.runner.artifacts_shared import VARIABLE, SharedStore, artifact_store
 from rflow.runner.problems import StateError
@@ -111,7 +111,7 @@ def test_gc_and_a_new_folder_find_what_is_there(
     monkeypatch.setenv(VARIABLE, f"file://{tmp_path}/there")
     journal = SqliteJournal(state)
     digest = artifact_store(state).put_bytes(b"nobody knows it")
-    keep = dataclasses.replace(Keep(), recent_s=0.0)
+    keep = structs.replace(Keep(), recent_s=0.0)
     assert [kept.digest for kept in find(journal, state, keep, 4e9).goes] == [digest]
     collect(journal, state, keep, 4e9)
     assert not artifact_store(state).exists(digest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 import subprocess
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec import structs
 from rflow.cli.serving import check_text, compile_file, restore
 from rflow.cli.serving_loop import Loop
 from rflow.cli.target import compile_again
@@ -116,7 +116,7 @@ def serving(
     server = place.open(config, follow)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
-        server.config = dataclasses.replace(server.config, port=port)
+        server.config = structs.replace(server.config, port=port)
         loop = Loop(server)
         thread = threading.Thread(target=loop.run, args=([sock],))
         thread.start()

@@ -42,7 +42,7 @@ def test_the_example_of_the_reference_is_read(tmp_path: Path) -> None:
 def test_every_setting_is_in_the_reference() -> None:
     text = REFERENCE.read_text()
     kept = {"repositories": "[[repository]]", "poll_s": "poll"}
-    names = [*Config.__dataclass_fields__, *Repository.__dataclass_fields__]
+    names = [*Config.__struct_fields__, *Repository.__struct_fields__]
     assert [name for name in names if f"`{kept.get(name, name)}`" not in text] == []
 
 
