@@ -1,8 +1,8 @@
 """Types as text: `list(string)`, `"a" | "b"`, `{branch: string, sha: string}`, and back.
 
 This module owns the one notation in which types stand in specs, in plans and in messages.
-The standard library and msgspec only; it never looks at values and never decides what fits what (see
-`compiler.types`).
+The standard library and msgspec only; it never looks at values and never decides what fits what
+(see `compiler.types`).
 """
 
 from __future__ import annotations

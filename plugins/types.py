@@ -1,8 +1,8 @@
 """What a kind is, as a value: the leaf at which plugins and the compiler meet.
 
-The standard library and msgspec only. The compiler is given specs, never an author's class; specs have a JSON
-form so that a file can be checked without importing a plugin. Types are written in JSON as rflow
-writes them (`list(string)`, `"a" | "b"`, `{branch: string, sha: string}`).
+The standard library and msgspec only. The compiler is given specs, never an author's class; specs
+have a JSON form so that a file can be checked without importing a plugin. Types are written in JSON
+as rflow writes them (`list(string)`, `"a" | "b"`, `{branch: string, sha: string}`).
 
 A type says what a value looks like. Whether it is *secret* or *untrusted* (its text comes from
 outside) is a second question, answered by `secret` and `untrusted` on the outputs that bring such

@@ -76,7 +76,7 @@ class AttemptContext(Context):
     def scratch(self) -> Path:  # type: ignore[override]
         """The attempt's own folder; taken when it is first asked for."""
         if self._scratch is None:
-            self._scratch = Path(self._bench.scratch.take())
+            self._scratch = self._bench.scratch.take()
         return self._scratch
 
     def set_variables(self, variables: Mapping[str, str]) -> None:
@@ -154,7 +154,7 @@ class AttemptContext(Context):
         if self._guard:
             self._bench.guard.leave(self._guard)
         if self._scratch is not None:
-            self._bench.scratch.leave(str(self._scratch), not self._left_running)
+            self._bench.scratch.leave(self._scratch, not self._left_running)
 
     def read_output(self, name: str, text: str) -> Json:
         wanted = self._declared.get(name)

@@ -40,11 +40,13 @@ REST_S = 0.005
 class _Job:
     """An attempt that is going on."""
 
-    __slots__ = ("command", "given_up", "stop", "thread")
+    __slots__ = ("command", "given_up", "patience_until", "stop", "thread")
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self.given_up = False
+        self.patience_until: float | None = None
+        """When it is given up; None while the driving thread has not asked it to end."""
         self.thread: threading.Thread | None = None
         limit = command.timeout_s
         self.stop = Stop(None if limit is None else time.monotonic() + limit)
@@ -167,10 +169,12 @@ class Pool:
         return Message(job.command.node, job.command.attempt, body)
 
     def _stop(self, job: _Job, why: Why) -> None:
-        if job.stop.why is None:
+        # The attempt may have noticed by itself that its time is over: it has the grace all the same.
+        if job.patience_until is None:
             job.stop.request(why)
             wait_s = self._stuck_s if why != "lost" else min(self._stuck_s, LOST_STUCK_S)
-            self._watch(job, time.monotonic() + self._bench.grace_s + wait_s)
+            job.patience_until = time.monotonic() + self._bench.grace_s + wait_s
+            self._watch(job, job.patience_until)
 
     def _watch(self, job: _Job, at: float) -> None:
         self._count += 1
@@ -182,10 +186,9 @@ class Pool:
             _, _, job = heappop(self._deadlines)
             if self._going.get(job.command.node) is not job:
                 continue
-            deadline = job.stop.deadline
-            if job.stop.why is None and deadline is not None and deadline <= now:
+            if job.patience_until is None:
                 self._stop(job, "timeout")
-            elif job.stop.why is not None:
+            elif job.patience_until <= now:
                 self._give_up(job)
 
     def _give_up(self, job: _Job) -> None:

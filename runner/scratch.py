@@ -25,16 +25,16 @@ class Scratch:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count(1)
-        self._ready: deque[str] = deque()
-        self._left: deque[tuple[str, bool]] = deque()
+        self._ready: deque[Path] = deque()
+        self._left: deque[tuple[Path, bool]] = deque()
 
-    def take(self) -> str:
+    def take(self) -> Path:
         """An empty folder, for its owner only. StateError if none can be made."""
         with contextlib.suppress(IndexError):
             return self._ready.popleft()
-        return str(make_folder(self._folder / str(next(self._numbers))))
+        return make_folder(self._folder / str(next(self._numbers)))
 
-    def leave(self, path: str, again: bool) -> None:
+    def leave(self, path: Path, again: bool) -> None:
         """The attempt is over; `again` says that nothing can write there any more."""
         self._left.append((path, again))
 
@@ -53,7 +53,7 @@ class Scratch:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _emptied(path: str) -> bool:
+def _emptied(path: Path) -> bool:
     """Whether the folder is empty now; what holds folders of its own is not worth it."""
     try:
         for name in os.listdir(path):

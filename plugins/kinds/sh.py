@@ -42,7 +42,7 @@ class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs
 
     def run(self, ctx: Context) -> dict[str, Json]:
         # A name of its own: what an earlier script left running may write to an earlier one.
-        output = ctx.scratch / f"output-{os.urandom(8).hex()}"
+        output = f"{ctx.scratch}/output-{os.urandom(8).hex()}"
         run_script(ctx, self.script, self.shell, self.cwd, self.env, output=output)
         return read_outputs(ctx, output)
 
@@ -55,7 +55,7 @@ def run_script(
     env: dict[str, str],
     *,
     name: str = "script",
-    output: Path | None = None,
+    output: str | None = None,
     capture: bool = False,
 ) -> str:
     """Runs a script of the flow and gives what it printed, if that is captured. NodeError if it
@@ -72,7 +72,7 @@ def run_script(
         raise NodeError(f"the {name} holds a NUL character", retry=False)
     environment = {**ctx.environment(), **env}
     if output is not None:
-        environment["RFLOW_OUTPUT"] = str(output)
+        environment["RFLOW_OUTPUT"] = output
     words = [*shell, *_program(ctx, script, shell[0], name)]
     done = ctx.process(words, cwd=folder, env=environment, capture=capture)
     if done.returncode < 0:
@@ -93,12 +93,12 @@ def _program(ctx: Context, script: str, shell: str, name: str) -> list[str]:
     return [str(path)]
 
 
-def read_outputs(ctx: Context, path: Path) -> dict[str, Json]:
+def read_outputs(ctx: Context, path: str) -> dict[str, Json]:
     """What a script wrote to its output file: one JSON object, or lines `name=value`."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    if not os.path.exists(path):
         return {}
+    try:
+        content = Path(path).read_bytes()
     except OSError as error:
         raise NodeError(f"the script's outputs cannot be read: {error.strerror}") from None
     if len(content) > _LARGEST:

@@ -149,6 +149,23 @@ def test_time_over(pool: Pool) -> None:
     assert bodies == [Failed("it took longer than 0.1 s and was ended", code="timeout")] * 2
 
 
+def test_who_notices_by_itself_that_its_time_is_over_is_not_given_up(pool: Pool) -> None:
+    noticed, go_on = threading.Event(), threading.Event()
+
+    def works(ctx: Context) -> None:
+        while not ctx.cancelled():
+            pass
+        noticed.set()
+        assert go_on.wait(WAIT_S)
+        raise RuntimeError
+
+    submit(pool, 0, works, timeout_s=0.01)
+    assert noticed.wait(WAIT_S)
+    assert pool.next(0) is None
+    go_on.set()
+    assert heard(pool).body == Failed("it took longer than 0.01 s and was ended", code="timeout")
+
+
 def test_what_does_not_end_is_given_up_and_not_heard_any_more(hasty: Pool) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
