@@ -169,7 +169,7 @@ class Pool:
         return Message(job.command.node, job.command.attempt, body)
 
     def _stop(self, job: _Job, why: Why) -> None:
-        # The attempt may have noticed by itself that its time is over: it has the grace all the same.
+        # An attempt that noticed by itself that its time is over has the grace all the same.
         if job.patience_until is None:
             job.stop.request(why)
             wait_s = self._stuck_s if why != "lost" else min(self._stuck_s, LOST_STUCK_S)

@@ -7,9 +7,7 @@ it, and nothing has been written.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
@@ -101,6 +99,8 @@ class Preparation:
         declared = {arg.name: arg for arg in self.plan.args}
         for name in sorted(given):
             if name not in declared:
+                from difflib import get_close_matches
+
                 known = ", ".join(f"`{arg}`" for arg in declared) or "none"
                 meant = get_close_matches(name, sorted(declared), n=1)
                 self._wrong(
@@ -402,6 +402,8 @@ def _as(value: Json, wanted: Type, text: bool = True) -> Json:
 
 def _head(repo: str, branch: str, directory: Path) -> str:
     """The sha a branch of a repository points to, or `!` and why it is not known."""
+    import subprocess
+
     if repo.startswith("-") or branch.startswith("-"):
         return "!a repository or branch cannot begin with `-`"
     argv = ["git", "ls-remote", "--exit-code", "--", repo, f"refs/heads/{branch}"]

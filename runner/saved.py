@@ -7,7 +7,6 @@ What no longer fits the flow is refused when a run is prepared, not here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from rflow.compiler.plan import Arg, Json, Plan
 from rflow.compiler.types import check_value, read_text
@@ -72,6 +71,8 @@ def _declared(plan: Plan, name: str) -> Arg:
     for arg in plan.args:
         if arg.name == name:
             return arg
+    from difflib import get_close_matches
+
     near = get_close_matches(name, sorted(known), n=1)
     listed = ", ".join(f"`{arg}`" for arg in known) or "none"
     raise StateError(

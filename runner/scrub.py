@@ -15,7 +15,6 @@ either.
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 import shlex
@@ -48,6 +47,8 @@ def forms(value: str) -> set[bytes]:
 
 def _written(text: str) -> Iterator[str]:
     """A text as languages and protocols write it down."""
+    import html  # its table of entities is large, and most runs have no secret
+
     for ascii_only in (True, False):
         inner = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield inner

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 from rflow.compiler.plan import Json, Plan
@@ -37,6 +36,9 @@ from rflow.runner.refusals import Refused
 from rflow.runner.rollback import STAGE_CHANGED
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class WallClock:
@@ -259,6 +261,8 @@ class Service(GoingBack):
     def spawn(self, run: str) -> subprocess.Popen[bytes]:
         """Drive the run in a process of its own, which outlives this one; the process. Its end is
         seen to: it may be asked for (`poll`), and need not be."""
+        import subprocess
+
         log = self.state.run(run) / "runner.log"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RFLOW_GUARD")}
         argv = [sys.executable, "-m", "rflow.cli", "resume", run, "--state", str(self.state.root)]

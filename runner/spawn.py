@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -141,6 +140,8 @@ def _strings(texts: list[str]) -> list[bytes]:
 def _spawn_slowly(
     words: list[str], folder: str, env: Mapping[str, str], stdin: int, stdout: int, stderr: int
 ) -> int:
+    import subprocess
+
     process = subprocess.Popen(
         words,
         executable=_found(words[0], env),
