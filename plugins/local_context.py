@@ -185,10 +185,11 @@ class LocalContext(Context):
         capture: bool = False,
         timeout_s: float | None = None,
     ) -> Completed:
+        folder = cwd or self.directory
         try:
             child = subprocess.Popen(
                 list(argv),
-                cwd=cwd or self.directory,
+                cwd=folder,
                 env=dict(self.environment() if env is None else env),
                 stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -196,7 +197,8 @@ class LocalContext(Context):
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise NodeError(f"`{argv[0]}` cannot be started: {error}", retry=False) from None
+            why = str(error) if os.path.isdir(folder) else f"there is no folder `{folder}`"
+            raise NodeError(f"cannot start `{argv[0]}`: {why}", retry=False) from None
         out: list[str] = []
         with child:
             readers = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,9 @@ class _Library:
         self._ctypes = ctypes
         self._spawn = ctypes.CDLL(None).posix_spawn  # lets other threads go on meanwhile
         c = ctypes.PyDLL(None)
-        self._init = c.posix_spawn_file_actions_init
-        self._destroy = c.posix_spawn_file_actions_destroy
-        self._add_dup = c.posix_spawn_file_actions_adddup2
-        self._add_folder = c.posix_spawn_file_actions_addchdir_np
-        # Larger than the structures of any C library that has these functions.
-        self._actions_size = 512
+        c.posix_spawn_file_actions_addchdir_np  # noqa: B018 - whether there is one
+        # The same few descriptors and folders come again and again.
+        self._actions = lru_cache(maxsize=64)(partial(_Actions, c))
         self._attributes = ctypes.create_string_buffer(1024)
         signals = ctypes.create_string_buffer(256)
         c.posix_spawnattr_init(self._attributes)
@@ -94,23 +91,40 @@ class _Library:
         arguments = self._array(_strings(words))
         environment = self._array(_strings([f"{key}={value}" for key, value in env.items()]))
         number = self._ctypes.c_int()
-        actions = self._ctypes.create_string_buffer(self._actions_size)
-        self._init(actions)
-        try:
-            for to, stream in enumerate(streams):
-                self._add_dup(actions, stream, to)
-            self._add_folder(actions, *_strings([folder]))
-            failed: int = self._spawn(
-                self._ctypes.byref(number), path, actions, self._attributes, arguments, environment
-            )
-        finally:
-            self._destroy(actions)
+        actions = self._actions(folder, streams)
+        failed: int = self._spawn(
+            self._ctypes.byref(number),
+            path,
+            actions.value,
+            self._attributes,
+            arguments,
+            environment,
+        )
         if failed:
             raise OSError(failed, os.strerror(failed))
         return number.value
 
     def _array(self, items: list[bytes]) -> Any:
         return (self._ctypes.c_char_p * (len(items) + 1))(*items)
+
+
+class _Actions:
+    """What a new process does before it becomes the program: it takes its streams and goes to its
+    folder."""
+
+    def __init__(self, library: Any, folder: str, streams: tuple[int, int, int]) -> None:
+        import ctypes
+
+        # Larger than the structure of any C library that has these functions.
+        self.value = ctypes.create_string_buffer(512)
+        self._destroy = library.posix_spawn_file_actions_destroy
+        library.posix_spawn_file_actions_init(self.value)
+        for to, stream in enumerate(streams):
+            library.posix_spawn_file_actions_adddup2(self.value, stream, to)
+        library.posix_spawn_file_actions_addchdir_np(self.value, *_strings([folder]))
+
+    def __del__(self) -> None:
+        self._destroy(self.value)
 
 
 _SETSIGDEF, _SETSID = 0x04, 0x80

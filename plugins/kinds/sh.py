@@ -63,8 +63,6 @@ def run_script(
     if not shell:
         raise NodeError("`shell` is empty: it names the program that runs the script", retry=False)
     folder = ctx.directory / cwd if cwd else ctx.directory
-    if not os.path.isdir(folder):
-        raise NodeError(f"there is no folder `{folder}` to run in", retry=False)
     for key, value in env.items():
         if not key or "=" in key or "\0" in key or "\0" in value:
             raise NodeError(f"{key!r} cannot be a variable of the environment", retry=False)

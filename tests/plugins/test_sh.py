@@ -79,7 +79,7 @@ def test_failures(tmp_path: Path, script: str, message: str) -> None:
         ({"shell": []}, "`shell` is empty"),
         ({"cwd": "nowhere"}, "no folder `/.*/nowhere`"),
         ({"env": {"A=B": "x"}}, "cannot be a variable"),
-        ({"shell": ["/no/such/shell"]}, "cannot be started"),
+        ({"shell": ["/no/such/shell"]}, "cannot start"),
     ],
 )
 def test_wrong_inputs(ctx: LocalContext, inputs: dict[str, object], message: str) -> None:
