@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from functools import lru_cache
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -56,7 +57,12 @@ def day_time(at: float) -> str:
 
 def clock(at: float) -> str:
     """Local time of day: `14:05:09`."""
-    return time.strftime("%H:%M:%S", time.localtime(at))
+    return _clock(int(at))
+
+
+@lru_cache(maxsize=256)  # records come in crowds
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
 
 
 def iso(at: float | None) -> str | None:

@@ -41,12 +41,8 @@ _FAULTS = (PluginError, WrongOutputs)
 
 def run_attempt(bench: Bench, command: Command, stop: Stop, announce: Announce) -> Outcome:
     """Carry a command out; the outcome. Never raises but for bugs of the runner's own."""
-    tell = bench.tell
-    log = Log(
-        f"{bench.folder}/logs/{file_name(command.node)}.{command.attempt}.log",
-        bench.scrubber,
-        tell=None if tell is None else lambda new: tell(command.node, command.attempt, new),
-    )
+    path = f"{bench.folder}/logs/{file_name(command.node)}.{command.attempt}.log"
+    log = Log(path, bench.scrubber)
     context: AttemptContext | None = None
     try:
         context = AttemptContext(bench, command, log, stop, announce)

@@ -16,7 +16,6 @@ from rflow.runner.artifacts_shared import artifact_store
 from rflow.runner.command import Command
 from rflow.runner.guard import Guard
 from rflow.runner.guard_process import GRACE_S
-from rflow.runner.logs import Line
 from rflow.runner.scratch import Scratch
 from rflow.runner.scrub import Scrubber
 from rflow.runner.secrets import Key
@@ -43,7 +42,7 @@ class Bench(Struct, dict=True):
 
     `kinds` is `Host.node`. `reveal` gives the value of a secret that a command's late inputs read,
     by root and path. `environment` is `spawn.base_environment`. `mark` is the guard's for this
-    start of the run. `tell` is told of new log lines, in the attempts' threads.
+    start of the run.
     """
 
     run: str
@@ -61,7 +60,6 @@ class Bench(Struct, dict=True):
     start_run: StartRun = _no_runs
     run_status: Callable[[str], str] = _no_runs
     deployed: LookUp = _no_stages
-    tell: Callable[[str, int, list[Line]], None] | None = None
     grace_s: float = GRACE_S
 
     @cached_property

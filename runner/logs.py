@@ -38,10 +38,6 @@ class Line(Struct, frozen=True):
     text: str
 
 
-Observer = Callable[[str, int, list[Line]], None]
-"""Is told of each attempt's new lines (node, attempt, lines) in the attempt's thread."""
-
-
 class Log:
     """The log of one attempt, for writing, from any thread. The file is made with its first
     line."""
@@ -53,13 +49,11 @@ class Log:
         *,
         size_max: int = SIZE_MAX,
         clock: Callable[[], float] = time.time,
-        tell: Callable[[list[Line]], None] | None = None,
     ) -> None:
         self._path = path
         self._scrubber = scrubber
         self._size_max = size_max
         self._clock = clock
-        self._tell = tell
         self._mutex = threading.Lock()
         self._fd: int | None = None
         self._size = 0
@@ -128,8 +122,6 @@ class Log:
 
     def _format(self, stream: StreamName, lines: list[bytes]) -> bytes:
         at = self._clock()
-        if self._tell is not None:
-            self._tell([Line(at, stream, text(line)) for line in lines])
         head = f"{at:.3f} {stream} ".encode()
         return b"".join([head + line.removesuffix(b"\r") + b"\n" for line in lines])
 

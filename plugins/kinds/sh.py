@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from rflow.plugins import Context, Doc, Json, Node, NodeError, Program, TakesSec
 SHELL = ["/bin/sh", "-eu"]
 _TAKES_TEXT = ("sh", "bash", "dash", "ksh", "zsh")
 _LONGEST_ARGUMENT = 30_000  # in characters; Linux takes 131,071 bytes
+_numbers = count(1)
 _LARGEST = 1_000_000
 
 
@@ -42,7 +44,7 @@ class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs
 
     def run(self, ctx: Context) -> dict[str, Json]:
         # A name of its own: what an earlier script left running may write to an earlier one.
-        output = f"{ctx.scratch}/output-{os.urandom(8).hex()}"
+        output = f"{ctx.scratch}/output-{next(_numbers)}"
         run_script(ctx, self.script, self.shell, self.cwd, self.env, output=output)
         return read_outputs(ctx, output)
 
