@@ -136,7 +136,10 @@ def refusal(answer: httpx.Response) -> Exception:
         return Failure(
             f"{at} answered {answer.status_code}", help="is that the address of an rflow server?"
         )
-    help = str(body.get("help") or body.get("detail") or "")
+    help, detail = str(body.get("help") or ""), str(body.get("detail") or "")
+    if help and detail:
+        title = f"{title}: {detail}"
+    help = help or detail
     errors = body.get("errors") or []
     if all("code" in one for one in errors) and errors:
         return Refused([_refused(one["code"], one["message"], one["help"]) for one in errors])

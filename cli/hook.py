@@ -101,16 +101,28 @@ def _told_of_pushes(repo: str) -> tuple[Path, Path]:
     """The repository's folder and that of its hooks. Failure where git would never call one."""
     from rflow.server.mirror import GitError, git
 
-    def told(*words: str) -> str:
-        try:
-            said = git(*words, folder=Path(repo))
-        except GitError:
-            return ""
+    def asked(*words: str) -> str:
+        said = git(*words, folder=Path(repo))
         return said.decode("utf-8", "surrogateescape").rstrip("\n")
 
-    kept = told("rev-parse", "--path-format=absolute", "--git-common-dir")
-    if not kept:
-        raise Failure(f"there is no git repository at `{clean(repo)}`", help="name its folder")
+    def told(*words: str) -> str:
+        try:
+            return asked(*words)
+        except GitError:
+            return ""
+
+    try:
+        kept = asked("rev-parse", "--path-format=absolute", "--git-common-dir")
+    except GitError as error:
+        if "dubious ownership" in str(error):
+            raise Failure(
+                f"git does not use `{clean(repo)}`: it belongs to another user",
+                help="install the hook as that user, or allow it: "
+                f"`git config --global --add safe.directory {clean(str(Path(repo).resolve()))}`",
+            ) from None
+        raise Failure(
+            f"there is no git repository at `{clean(repo)}`", help="name its folder"
+        ) from None
     for scope in ("--local", "--global"):
         if elsewhere := told("config", scope, "--get", "core.hooksPath"):
             raise Failure(

@@ -69,6 +69,16 @@ def test_hooks_that_git_looks_for_elsewhere_are_refused(hook: Say, repository: R
     assert "config --local --unset core.hooksPath" in told
 
 
+def test_a_repository_of_another_user_is_not_taken_for_none(
+    hook: Say, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own way to try this out
+    code, _, told = hook(str(repository.folder))
+    assert code == 2
+    assert "it belongs to another user" in told
+    assert f"--add safe.directory {repository.folder}" in told
+
+
 def test_which_server_is_told(hook: Say, place: Place, repository: Repository) -> None:
     bare = place.folder / "shop.git"
     repository.git("init", "-q", "--bare", str(bare))
