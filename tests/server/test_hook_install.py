@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rflow.cli.main import invoke
-from rflow.server import listening, webhooks
+from rflow.server import listening, mirror, webhooks
 from rflow.server.config import NAME
 
 from .conftest import Place, Repository
@@ -72,7 +72,9 @@ def test_hooks_that_git_looks_for_elsewhere_are_refused(hook: Say, repository: R
 def test_a_repository_of_another_user_is_not_taken_for_none(
     hook: Say, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own way to try this out
+    other = "GIT_TEST_ASSUME_DIFFERENT_OWNER"  # git's own way to try this out
+    monkeypatch.setenv(other, "1")
+    monkeypatch.setattr(mirror, "_KEPT", (*mirror._KEPT, other))
     code, _, told = hook(str(repository.folder))
     assert code == 2
     assert "it belongs to another user" in told
