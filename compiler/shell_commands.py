@@ -14,9 +14,8 @@ from rflow.compiler.shell_evaluation import (
     ASSIGNMENT,
     CONDITION,
     INTEGERS,
-    argument,
+    Begun,
     assignment,
-    evaluates,
     evaluates_test,
     program,
 )
@@ -65,6 +64,7 @@ class Commands(Words):
         """Scan up to `end`: the end of the text, the `)` that closes a bracket (consumed), or
         the end of a branch of `case` (`;;` or `esac`, not consumed)."""
         words: list[Word] = []
+        begun = Begun()
         start = True  # whether reserved words and assignments are known here
         while True:
             self.blanks()
@@ -79,7 +79,7 @@ class Commands(Words):
                 self.at += 1
             elif char == "\n":
                 self.newline()
-                words, start = [], True
+                words, begun, start = [], Begun(), True
             elif char == "#":
                 self.comment()
             elif char == "&" and self.peek(1) == ">":
@@ -90,10 +90,10 @@ class Commands(Words):
                         return True
                     self.at += 1
                 self.at += 1
-                words, start = [], True
+                words, begun, start = [], Begun(), True
             elif char == "(":
                 self._bracketed(words)
-                words, start = [], True
+                words, begun, start = [], Begun(), True
             elif char in "<>" and self.peek(1) != "(":
                 self._redirection(words)
                 start = False
@@ -111,7 +111,7 @@ class Commands(Words):
                     start = False
                     continue
                 words.append(word)
-                self._argument(words)
+                self._argument(words, begun)
 
     def _bracketed(self, words: list[Word]) -> None:
         """`( … )`, `(( … ))`, or the brackets behind a function's name."""
@@ -266,18 +266,19 @@ class Commands(Words):
             return "]=" in word.raw or "]+=" in word.raw
         return False
 
-    def _argument(self, words: list[Word]) -> None:
-        """Look at the newest word of a command."""
+    def _argument(self, words: list[Word], begun: Begun) -> None:
+        """Look at the newest word of a command, of which those before it have begun it."""
         word = words[-1]
+        for other in words[begun.count : -1]:
+            begun.add(other.raw)
         if program(words[0].raw) == "alias":
             self.doubt("`alias`, which changes how the script is read", "use a function")
         if not word.refs or len(words) == 1:
             return
-        before = [other.raw for other in words[:-1]]
-        wrong = argument(before, word.text)
+        wrong = begun.wrong(word.text)
         if wrong is not None:
             self.refuse(word, *wrong)
-        if evaluates(before):
+        if begun.evaluates:
             self.evaluated.update(occurrence for occurrence, _ in word.refs)
 
     # -- redirections ----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Literal
 
 Reason = tuple[str, str]
 
@@ -38,6 +39,7 @@ _WRAPPERS = {
 _EVALUATE = {"eval", "trap", "watch", "parallel"}
 _SSH_VALUES = "BbcDEeFIiJLlmOopQRSWw"
 _SHELLS = {"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"}
+_TAKES_SCRIPT = re.compile(r"-[A-Za-z]*c")
 _TESTS = {"-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R", "-t"}
 
 _NAME: Reason = ("stands where the name of a variable is wanted", "write the name itself")
@@ -69,23 +71,69 @@ def assignment(name: str, *, integers: bool) -> Reason | None:
     return _INTEGER if integers else None
 
 
-def argument(before: list[str], word: str) -> tuple[Reason, int | None] | None:
-    """What is wrong with references in `word`, which stands behind the words `before`; and
-    where they end being wrong: at an offset, or (None) nowhere."""
-    names = [program(raw) for raw in before]
-    name = names[0]
-    if name in _DECLARE:
-        found = ASSIGNMENT.match(word)
-        if any(o.startswith("-") and set(o) & set(_DECLARE[name]) for o in names):
-            return _INTEGER, None
-        if found is not None:
-            return (_PROMPT, None) if found[1] in _PROMPTS else None
-        return _NAME, word.find("=") if "=" in word else None
-    if name in _NAMES or (names[-1] == "-v" and name in ("printf", "test", "[")):
-        return _NAME, None
-    if name == "wait" and names[-1] == "-p":
-        return _NAME, None
-    return None
+class Begun:
+    """What is known of a command by its words so far. To add a word costs the same however many
+    there are: a command may have a hundred thousand."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._name = self._last = ""
+        self._options: set[str] = set()
+        self._leading = True  # only programs so far that start another one
+        self._shell = self._runs = False
+        self._ssh: Literal["", "options", "value", "host"] = ""
+        self._su = False
+
+    def add(self, raw: str) -> None:
+        """The next word, as it is written."""
+        name = program(raw)
+        if not self.count:
+            self._name = name
+        if name.startswith("-"):
+            self._options |= set(name)
+        self._runs = self._runs or (self._shell and _TAKES_SCRIPT.fullmatch(name) is not None)
+        self._shell = self._shell or name in _SHELLS
+        if self._ssh in ("options", "value"):
+            self._add_to_ssh(name)
+        if self._leading:
+            self._runs = self._runs or name in _EVALUATE
+            self._ssh = "options" if name == "ssh" else ""
+            self._su = name == "su"
+            self._leading = name in _WRAPPERS or name[:1] == "-"
+        self._last = name
+        self.count += 1
+
+    def _add_to_ssh(self, name: str) -> None:
+        """What stands behind the host goes to its shell."""
+        if self._ssh == "value":
+            self._ssh = "options"
+        elif not name.startswith("-"):
+            self._ssh = "host"
+        elif len(name) == 2 and name[1] in _SSH_VALUES:
+            self._ssh = "value"
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the command evaluates the next word as a program."""
+        script = self._su and self._last in ("-c", "--command")
+        return self._runs or self._ssh == "host" or script
+
+    def wrong(self, word: str) -> tuple[Reason, int | None] | None:
+        """What is wrong with references in `word`, were it the next one; and where they end being
+        wrong: at an offset, or (None) nowhere."""
+        name, last = self._name, self._last
+        if name in _DECLARE:
+            found = ASSIGNMENT.match(word)
+            if self._options & set(_DECLARE[name]):
+                return _INTEGER, None
+            if found is not None:
+                return (_PROMPT, None) if found[1] in _PROMPTS else None
+            return _NAME, word.find("=") if "=" in word else None
+        if name in _NAMES or (last == "-v" and name in ("printf", "test", "[")):
+            return _NAME, None
+        if name == "wait" and last == "-p":
+            return _NAME, None
+        return None
 
 
 def evaluates_test(words: list[str]) -> bool:
@@ -93,38 +141,9 @@ def evaluates_test(words: list[str]) -> bool:
     return any(word in _TESTS for word in words)
 
 
-def evaluates(before: list[str]) -> bool:
-    """Whether a command that begins with these words evaluates the next one as a program."""
-    names = [program(raw) for raw in before]
-    for at, name in enumerate(names):
-        behind = names[at + 1 :]
-        if name in _SHELLS and any(re.fullmatch(r"-[A-Za-z]*c", word) for word in behind):
-            return True
-        if not all(word in _WRAPPERS or word[:1] == "-" for word in names[:at]):
-            continue
-        if name in _EVALUATE:
-            return True
-        if name == "ssh" and _has_destination(behind):
-            return True
-        if name == "su" and behind[-1:] in (["-c"], ["--command"]):
-            return True
-    return False
-
-
-def _has_destination(words: list[str]) -> bool:
-    """Whether the host of an `ssh` is among these words: what follows goes to its shell."""
-    value = False
-    for word in words:
-        if value:
-            value = False
-        elif word.startswith("-"):
-            value = len(word) == 2 and word[1] in _SSH_VALUES
-        else:
-            return True
-    return False
-
-
 def evaluates_input(words: list[str]) -> bool:
     """Whether a command of these words evaluates what it reads as a program."""
-    names = {program(raw) for raw in words}
-    return evaluates(words) or bool(names & (_SHELLS | {"ssh", "su"}))
+    begun = Begun()
+    for raw in words:
+        begun.add(raw)
+    return begun.evaluates or bool({program(raw) for raw in words} & (_SHELLS | {"ssh", "su"}))

@@ -258,13 +258,12 @@ def latest(
 
 
 def find(store: Store, text: str) -> Delivery:
-    """The delivery with this id, or whose id begins so, or its sender's id for it. StateError if
-    there is none, or more than one."""
-    rows = store.read(
-        f"SELECT {_COLUMNS} FROM deliveries WHERE substr(id, 1, ?) = ? OR key = ? "  # noqa: S608
-        "ORDER BY seq DESC LIMIT 2",
-        (len(text), text, text),
-    )
+    """The delivery with this id, or its sender's id for it, else the one whose id begins so.
+    StateError if there is none, or more than one."""
+    select = f"SELECT {_COLUMNS} FROM deliveries WHERE "  # noqa: S608
+    rows = store.read(select + "id = ? OR key = ? LIMIT 2", (text, text))
+    if not rows:
+        rows = store.read(select + "substr(id, 1, ?) = ? LIMIT 2", (len(text), text))
     if len(rows) == 1 and text:
         return _delivery(rows[0])
     many = "several deliveries begin with" if rows else "there is no delivery"

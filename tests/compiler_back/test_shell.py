@@ -178,6 +178,11 @@ def test_depth_and_length_are_no_danger(opening: str) -> None:
     assert place([opening * 20_000, 1]) is not None
 
 
+def test_many_references_in_one_command_are_no_danger() -> None:
+    parts = [part for _ in range(20_000) for part in (" ", 1)]
+    assert isinstance(place(["echo", *parts]), Placed)
+
+
 def test_a_long_script_is_placed() -> None:
     text = "echo 'a' \"b\" c <<E\n'x\nE\n" * 10_000
     assert place([text, 1]) == Placed(text + B)

@@ -59,10 +59,10 @@ def test_what_cannot_be_kept_is_told_to_each_who_waits(store: Store) -> None:
 
 def test_a_delivery_is_found_by_the_beginning_of_its_id(store: Store) -> None:
     id, _ = deliveries.keep(store, message("a"))
-    deliveries.keep(store, message("b"))
+    deliveries.keep(store, message(id[:2]))
 
     assert deliveries.find(store, id[:7]).key == "a"
-    assert deliveries.find(store, "b").key == "b"
+    assert deliveries.find(store, id[:2]).key == id[:2]
     for text in ("", "zzzz"):
         with pytest.raises(Exception, match=r"delivery|deliveries"):
             deliveries.find(store, text)
