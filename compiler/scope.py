@@ -86,6 +86,8 @@ class Let(Struct, eq=False):
     labels: int = 0
     deps: dict[Member, Span] = field(default_factory=dict)
     done: bool = False
+    length: int = 0
+    """In characters, were all that it reads written out."""
 
 
 class Trigger(Struct, eq=False):

@@ -23,7 +23,7 @@ from rflow.runner import refusals
 from rflow.runner.approvals import reads
 from rflow.runner.expand import LoopError, Turn, elements
 from rflow.runner.problems import Problem, StateError
-from rflow.runner.scope import Filters, dig
+from rflow.runner.scope import Filters, Seen, dig
 from rflow.runner.secrets import resolve
 
 GIT_TIMEOUT_S = 60
@@ -57,11 +57,13 @@ class CreationScope:
         self.args: dict[str, Json] = {}
         self.triggers: dict[str, dict[str, Json]] = {}
         self.turns: tuple[Turn, ...] = ()
+        self._seen = Seen()
 
     def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
         """The value, None if it is missing."""
         match root:
             case "value":
+                self._seen.let()
                 value = evaluate(self.plan.values[str(path[0])], self, self.filters)
                 return dig(value, path[1:])
             case "arg":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
-from rflow.compiler.expr import MASK, Expr, Get, Root, dig, evaluate
+from rflow.compiler.expr import MASK, EvalError, Expr, Get, Root, dig, evaluate
 from rflow.compiler.plan import Json, Plan
 from rflow.runner.expand import Instance, Turn, turn_key
 from rflow.runner.state import RunState
@@ -48,11 +48,23 @@ def _secret_outputs(plan: Plan, node: str) -> tuple[str, ...]:
     return next((n.secret_outputs for n in plan.nodes if n.id == node), ())
 
 
+LETS_MAX = 100_000
+"""So many lets may be read for one value: one that reads another twice, which reads a third one
+twice, soon stands for more than any machine can hold."""
+
+
 class Seen(Struct):
     """What an evaluation read: `values` of what is not secret, and whether anything was."""
 
     values: dict[tuple[Root, tuple[str | int, ...]], Json] = field(default_factory=dict)
     secret: bool = False
+    lets: int = 0
+
+    def let(self) -> None:
+        """A let is read once more. EvalError where lets that read lets never come to an end."""
+        self.lets += 1
+        if self.lets > LETS_MAX:
+            raise EvalError(f"lets are read more than {LETS_MAX:,} times for one value", "depth")
 
 
 class RunScope:
@@ -76,6 +88,7 @@ class RunScope:
     def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
         """The value, None if it is missing; MASK for a secret."""
         if root == "value":
+            self.seen.let()
             return dig(evaluate(self.plan.values[str(path[0])], self, self.filters), path[1:])
         if self._is_secret(root, path) or (root == "done" and path[0] in self.secret_done):
             self.seen.secret = True

@@ -110,3 +110,31 @@ flow release {
 }
 """,
 )
+
+LET_GROWS = Code(
+    "RF413",
+    "a let that grows beyond measure",
+    "A `let` that reads another one several times, which reads a third one several times, soon "
+    "stands for more than any machine can hold. What lets stand for, all that they read written "
+    "out, may be 100,000 characters long, beside ten times their own text.",
+    bad="""rflow 1
+
+flow release {
+  let a = "0123456789"
+  let b = "$<let.a>$<let.a>$<let.a>$<let.a>$<let.a>$<let.a>$<let.a>$<let.a>"
+  let c = "$<let.b>$<let.b>$<let.b>$<let.b>$<let.b>$<let.b>$<let.b>$<let.b>"
+  let d = "$<let.c>$<let.c>$<let.c>$<let.c>$<let.c>$<let.c>$<let.c>$<let.c>"
+  let e = "$<let.d>$<let.d>$<let.d>$<let.d>$<let.d>$<let.d>$<let.d>$<let.d>"
+  let f = "$<let.e>$<let.e>$<let.e>$<let.e>$<let.e>$<let.e>$<let.e>$<let.e>"
+  node build: sh { script = "make $<let.f>"  pure }
+}
+""",
+    good="""rflow 1
+
+flow release {
+  let a = "0123456789"
+  let b = "$<let.a>-$<let.a>"
+  node build: sh { script = "make $<let.b>"  pure }
+}
+""",
+)

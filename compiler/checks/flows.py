@@ -40,6 +40,8 @@ from rflow.dsl.diagnostics import closest
 from rflow.plugins.types import Specs
 
 POLICIES = ("allow", "queue", "forbid", "latest", "replace")
+EXPANDED_MAX = 100_000
+"""So many characters a let may stand for, beside ten times its own text."""
 _TRIGGER_ROOTS = ("secrets", "flow", "stage", "let")
 
 Told = Let | Loop | Member
@@ -59,6 +61,7 @@ class FlowCheck:
         self.clauses = Clauses(self.lowering, self.inputs)
         self.members = Members(flow, program, self.lowering, self.inputs, self.clauses)
         self.uses = Uses(self.lowering, self.inputs, program)
+        self.grown = False
 
     def check(self) -> None:
         """All but the graph."""
@@ -251,6 +254,20 @@ class FlowCheck:
         self.lowering.references.site = Site(reads=let.deps)
         let.expr, let.type, let.labels = self.lowering.lower(let.tree.value)
         let.done = True
+        start, end = let.tree.value.span
+        own = let.length = end - start
+        for read in self._reads(let):
+            if isinstance(read, Let):
+                let.length += read.length
+        if let.length > EXPANDED_MAX + 10 * own and not self.grown:
+            self.grown = self.flow.broken = True
+            self.report.error(
+                codes.LET_GROWS,
+                let.tree.name.span,
+                f"the let `{let.tree.name.text}` stands for {let.length:,} characters, were all "
+                "that it reads written out",
+                help="read it less often, or let a node make what is so long",
+            )
 
     # -- triggers and outputs ---------------------------------------------------------------------
 

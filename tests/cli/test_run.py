@@ -381,3 +381,19 @@ def test_small_terminals(rflow: Rflow, tmp_path: Path, argv: list[str]) -> None:
     for line in result.stdout.splitlines():
         # A word that is longer than the line is not broken, so that it can be copied.
         assert cells(line) <= 40 or " " not in line.strip(), line
+
+
+def test_lets_that_grow_through_flows_end_the_run(rflow: Rflow, tmp_path: Path) -> None:
+    """Each flow reads its argument twice and hands that on; the compiler sees one at a time."""
+    last, text = 20, "rflow 1\n"
+    for number in range(last + 1):
+        inner = (
+            f"use f{number + 1} as u {{ a = $<let.x> }}"
+            if number < last
+            else 'node n: sh { script = "echo $<let.x>"  pure }'
+        )
+        text += f'flow f{number} {{ arg a: string let x = "$<args.a>$<args.a>" {inner} }}\n'
+    (tmp_path / "grow.rflow").write_text(text)
+    result = rflow("run", "grow.rflow", "f0", "--yes", "--arg", "a=x")
+    assert result.returncode == entry.RUN_FAILED
+    assert "lets are read more than 100,000 times for one value" in result.stdout + result.stderr
