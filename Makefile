@@ -2,7 +2,8 @@
 
 BIN := .venv/bin
 PACKAGES := grammar dsl plugins compiler runner server cli
-JOBS ?= auto
+# One more than processors: many tests wait for processes of their own.
+JOBS ?= $(shell expr $$(nproc) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types docs bench lock clean setup

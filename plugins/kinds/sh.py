@@ -14,6 +14,7 @@ from rflow.plugins import Context, Doc, Json, Node, NodeError, Program, TakesSec
 SHELL = ["/bin/sh", "-eu"]
 _TAKES_TEXT = ("sh", "bash", "dash", "ksh", "zsh")
 _LONGEST_ARGUMENT = 30_000  # in characters; Linux takes 131,071 bytes
+_OURS = os.urandom(8).hex()
 _numbers = count(1)
 _LARGEST = 1_000_000
 
@@ -43,8 +44,9 @@ class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs
     ] = field(default_factory=dict)
 
     def run(self, ctx: Context) -> dict[str, Json]:
-        # A name of its own: what an earlier script left running may write to an earlier one.
-        output = f"{ctx.scratch}/output-{next(_numbers)}"
+        # A name of its own, in every life of a run: what an earlier script left running may still
+        # write to an earlier one.
+        output = f"{ctx.scratch}/output-{_OURS}-{next(_numbers)}"
         run_script(ctx, self.script, self.shell, self.cwd, self.env, output=output)
         return read_outputs(ctx, output)
 
