@@ -16,11 +16,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 from measure import RFLOW, folder, generate, heading
+from msgspec.structs import replace
 from rflow.cli.serving import compile_file
 from rflow.plugins.host import Host
 from rflow.runner import events as ev
