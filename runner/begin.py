@@ -46,7 +46,7 @@ def begin(step: Step, id: str) -> None:
 
 def _skipped(scope: RunScope, node: Node) -> Reason | None:
     for number, (condition, place) in enumerate(node.whens):
-        if evaluate(condition, scope, scope.filters) is not True:
+        if scope.value(condition) is not True:
             where: Json = [place.source, place.start, place.end]
             return Reason("condition-false", {"when": number, "place": where})
     return None
@@ -89,7 +89,7 @@ def _held(step: Step, id: str, scope: RunScope, node: Node) -> bool:
             return True
     if node.lock is None:
         return False
-    lock = str(evaluate(node.lock, scope, scope.filters))
+    lock = str(scope.value(node.lock))
     holder = step.holder(lock)
     run = step.state.created.run
     if holder is not None and (holder.run, holder.node) != (run, id):

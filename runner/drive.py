@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Literal, Protocol
 
-from rflow.compiler.expr import EvalError, evaluate
+from rflow.compiler.expr import EvalError
 from rflow.compiler.plan import Json
 from rflow.runner import begin, outcomes
 from rflow.runner import events as ev
@@ -322,7 +322,7 @@ class Driver:
         found: dict[str, Json] = {}
         for output in step.state.graph.plan.outputs:
             try:
-                found[output.name] = evaluate(output.value, scope, self.filters)
+                found[output.name] = scope.value(output.value)
             except EvalError:
                 found[output.name] = None
         return found

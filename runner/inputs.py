@@ -23,7 +23,6 @@ from rflow.compiler.expr import (
     MapOf,
     Pipe,
     Root,
-    evaluate,
     scalar_text,
 )
 from rflow.compiler.plan import Json
@@ -85,7 +84,7 @@ def _late(bench: Bench, command: Command, expr: Expr) -> Json:
     scope = _Revealing(bench, command)
     _mask_made(bench, scope, expr)
     try:
-        return evaluate(expr, scope, bench.filters)
+        return scope.value(expr)
     except EvalError as error:
         raise NodeError(error.message, retry=False) from error
 
@@ -113,7 +112,7 @@ def _mask_made(bench: Bench, scope: _Revealing, expr: Expr) -> None:
         case Pipe():
             scope.read = False
             with contextlib.suppress(EvalError):
-                value = evaluate(expr, scope, bench.filters)
+                value = scope.value(expr)
                 if scope.read:
                     bench.scrubber.add(*texts(value))
         case Get("value", path):

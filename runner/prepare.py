@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 from rflow.compiler.codec import digest as digest_of
 from rflow.compiler.codec import dumps
-from rflow.compiler.expr import EvalError, Expr, Root, evaluate, references
+from rflow.compiler.expr import EvalError, Expr, Root, references
 from rflow.compiler.plan import Json, Node, Plan, Trigger
 from rflow.compiler.types import check_value, read_text
 from rflow.plugins.host import Host
@@ -23,7 +23,7 @@ from rflow.runner import refusals
 from rflow.runner.approvals import reads
 from rflow.runner.expand import LoopError, Turn, elements
 from rflow.runner.problems import Problem, StateError
-from rflow.runner.scope import Filters, Seen, dig
+from rflow.runner.scope import Filters, PlanScope, dig
 from rflow.runner.secrets import resolve
 
 GIT_TIMEOUT_S = 60
@@ -49,23 +49,20 @@ class Prepared(Struct, frozen=True):
     loops: dict[str, dict[str, list[Json]]]
 
 
-class CreationScope:
+class CreationScope(PlanScope):
     """What expressions can see before the run exists: arguments, triggers, loops' elements."""
 
     def __init__(self, plan: Plan, filters: Filters) -> None:
-        self.plan, self.filters = plan, filters
+        super().__init__(plan, filters)
         self.args: dict[str, Json] = {}
         self.triggers: dict[str, dict[str, Json]] = {}
         self.turns: tuple[Turn, ...] = ()
-        self._seen = Seen()
 
     def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
         """The value, None if it is missing."""
         match root:
             case "value":
-                self._seen.let()
-                value = evaluate(self.plan.values[str(path[0])], self, self.filters)
-                return dig(value, path[1:])
+                return self.let(path)
             case "arg":
                 return dig(self.args, path)
             case "trigger":
@@ -118,7 +115,7 @@ class Preparation:
                 elif arg.name in saved:
                     value = _typed(saved[arg.name], arg.type, False)
                 elif arg.default is not None:
-                    value = evaluate(arg.default, self.scope, self.scope.filters)
+                    value = self.scope.value(arg.default)
                 elif arg.required:
                     option = "arg-file" if arg.secret else "arg"
                     help = f"give it with `--{option} {arg.name}=…` ({arg.type})"
@@ -189,10 +186,7 @@ class Preparation:
     ) -> None:
         """Fill in what was not given. What nobody asked for (`wanted`) and nothing reads may stay
         unknown."""
-        inputs = {
-            name: evaluate(expr, self.scope, self.scope.filters)
-            for name, expr in trigger.inputs.items()
-        }
+        inputs = {name: self.scope.value(expr) for name, expr in trigger.inputs.items()}
         if values.get("repo_url") is None:
             values["repo_url"] = inputs.get("repo")
         if values.get("branch") is None:
@@ -259,7 +253,7 @@ class Preparation:
 
         def value(expr: Expr, turns: tuple[Turn, ...]) -> Json:
             self.scope.turns = turns
-            return evaluate(expr, self.scope, self.scope.filters)
+            return self.scope.value(expr)
 
         try:
             return elements(self.plan, value)

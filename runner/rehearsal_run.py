@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct, field
-from rflow.compiler.expr import EvalError, Expr, evaluate
+from rflow.compiler.expr import EvalError, Expr
 from rflow.compiler.plan import Json, Node, Plan
 from rflow.compiler.testing import Aim, Test
 from rflow.plugins.types import Specs
@@ -51,9 +51,7 @@ class Beginnings:
 
     def _value(self, expr: Expr) -> Json:
         try:
-            return evaluate(
-                expr, CreationScope(self.shared.plan, self.shared.filters), self.shared.filters
-            )
+            return CreationScope(self.shared.plan, self.shared.filters).value(expr)
         except EvalError as error:
             raise Unplayable(f"a value of the test cannot be worked out: {error}") from None
 
@@ -71,7 +69,7 @@ class Beginnings:
             given = test.args.get(arg.name)
             expr = given if given is not None else arg.default
             try:
-                scope.args[arg.name] = None if expr is None else evaluate(expr, scope, filters)
+                scope.args[arg.name] = None if expr is None else scope.value(expr)
             except EvalError as error:
                 raise Unplayable(f"the argument `{arg.name}`: {error}") from None
         return ev.RunCreated(
@@ -102,7 +100,7 @@ class Beginnings:
             output.name: stand_in(output.type, f"{name}.{output.name}")
             for output in (spec.outputs if spec is not None else ())
         }
-        inputs = {n: evaluate(e, scope, self.shared.filters) for n, e in trigger.inputs.items()}
+        inputs = {n: scope.value(e) for n, e in trigger.inputs.items()}
         if trigger.kind == "git":
             values["repo_url"] = inputs.get("repo")
             branches = inputs.get("branches")
@@ -120,7 +118,7 @@ class Beginnings:
     def _loops(self, scope: CreationScope) -> dict[str, dict[str, list[Json]]]:
         def value(expr: Expr, turns: tuple[Turn, ...]) -> Json:
             scope.turns = turns
-            return evaluate(expr, scope, scope.filters)
+            return scope.value(expr)
 
         try:
             return elements(self.shared.plan, value)

@@ -58,16 +58,34 @@ class Seen(Struct):
 
     values: dict[tuple[Root, tuple[str | int, ...]], Json] = field(default_factory=dict)
     secret: bool = False
-    lets: int = 0
 
-    def let(self) -> None:
-        """A let is read once more. EvalError where lets that read lets never come to an end."""
-        self.lets += 1
-        if self.lets > LETS_MAX:
+
+class PlanScope:
+    """What the scopes over a plan share: its lets."""
+
+    def __init__(self, plan: Plan, filters: Filters) -> None:
+        self.plan, self.filters = plan, filters
+        self._lets = 0
+
+    def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
+        """The value at a path, None if it is missing."""
+        raise NotImplementedError
+
+    def value(self, expr: Expr) -> Json:
+        """The value of an expression; EvalError if it has none."""
+        self._lets = 0
+        return evaluate(expr, self, self.filters)
+
+    def let(self, path: tuple[str | int, ...]) -> Json:
+        """The value of a let, read once more for the value that is worked out. EvalError where
+        lets that read lets never come to an end."""
+        self._lets += 1
+        if self._lets > LETS_MAX:
             raise EvalError(f"lets are read more than {LETS_MAX:,} times for one value", "depth")
+        return dig(evaluate(self.plan.values[str(path[0])], self, self.filters), path[1:])
 
 
-class RunScope:
+class RunScope(PlanScope):
     """The scope of one instance in a state of its run. `done` are outputs, in an undo."""
 
     def __init__(
@@ -77,9 +95,8 @@ class RunScope:
         instance: Instance | None = None,
         done: Mapping[str, Json] | None = None,
     ) -> None:
+        super().__init__(state.graph.plan, filters)
         self.state = state
-        self.plan = state.graph.plan
-        self.filters = filters
         self.turns: tuple[Turn, ...] = instance.turns if instance is not None else ()
         self.secret_done = instance.node.secret_outputs if instance is not None else ()
         self.done = done
@@ -88,8 +105,7 @@ class RunScope:
     def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
         """The value, None if it is missing; MASK for a secret."""
         if root == "value":
-            self.seen.let()
-            return dig(evaluate(self.plan.values[str(path[0])], self, self.filters), path[1:])
+            return self.let(path)
         if self._is_secret(root, path) or (root == "done" and path[0] in self.secret_done):
             self.seen.secret = True
             return MASK
@@ -173,7 +189,7 @@ class RunScope:
         return dig(self.state.nodes[number].outputs, path)
 
 
-class LateScope:
+class LateScope(PlanScope):
     """The scope in which what was masked is worked out: values that were seen, and secrets.
 
     `reveal` is given the root and path of a secret and returns its value.
@@ -186,12 +202,13 @@ class LateScope:
         values: Mapping[tuple[Root, tuple[str | int, ...]], Json],
         reveal: Callable[[Root, tuple[str | int, ...]], Json],
     ) -> None:
-        self.plan, self.filters, self.values, self.reveal = plan, filters, values, reveal
+        super().__init__(plan, filters)
+        self.values, self.reveal = values, reveal
 
     def get(self, root: Root, path: tuple[str | int, ...]) -> Json:
         """The value, secret or not."""
         if root == "value":
-            return dig(evaluate(self.plan.values[str(path[0])], self, self.filters), path[1:])
+            return self.let(path)
         if (root, path) in self.values:
             return self.values[root, path]
         return self.reveal(root, path)
@@ -213,7 +230,7 @@ def work_out(inputs: Mapping[str, Expr], scope: RunScope) -> Worked:
     values: dict[tuple[Root, tuple[str | int, ...]], Json] = {}
     for name, expr in inputs.items():
         scope.seen = Seen()
-        shown[name] = evaluate(expr, scope, scope.filters)
+        shown[name] = scope.value(expr)
         if scope.seen.secret:
             late[name] = expr
             values.update(scope.seen.values)

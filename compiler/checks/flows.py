@@ -254,6 +254,10 @@ class FlowCheck:
         self.lowering.references.site = Site(reads=let.deps)
         let.expr, let.type, let.labels = self.lowering.lower(let.tree.value)
         let.done = True
+        self._growth(let)
+
+    def _growth(self, let: Let) -> None:
+        """Report a let that stands for more than can be held; one a flow, as others follow."""
         start, end = let.tree.value.span
         own = let.length = end - start
         for read in self._reads(let):
