@@ -6,6 +6,7 @@ the run goes on. What it says is for showing only; the state that decides is the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from msgspec import Struct, field
@@ -71,10 +72,10 @@ class Board:
         self.outputs: dict[str, Json] = {}
         self.rows = {row.id: row for row in rows}
         self.groups = {group.id: group for group in groups}
-        self.counts: dict[str, int] = {}
+        self.counts: defaultdict[str, int] = defaultdict(int)
         self.live: dict[str, Row] = {}
         for row in self.rows.values():
-            self._count(row, 1)
+            self.counts[row.status] += 1
             if row.status in LIVE:
                 self.live[row.id] = row
 
@@ -86,17 +87,14 @@ class Board:
             if (undone := self.rows.get(id.removeprefix(UNDO))) is not None:
                 row.kind, row.group = undone.kind, None
             self.rows[id] = row
-            self._count(row, 1)
+            self.counts[row.status] += 1
         return row
-
-    def _count(self, row: Row, by: int) -> None:
-        self.counts[row.status] = self.counts.get(row.status, 0) + by
 
     def _set(self, id: str, status: str, at: float) -> Row:
         row = self.row(id)
-        self._count(row, -1)
+        self.counts[row.status] -= 1
         row.status = status
-        self._count(row, 1)
+        self.counts[status] += 1
         row.waits = row.answer = ""
         if status in LIVE:
             row.ended_at = None

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from rflow.cli import narration, times
 from rflow.cli.board import Board
-from rflow.cli.cells import cells, clean, clean_log, fit, pad
+from rflow.cli.cells import cells, clean, clean_log, fit
 from rflow.cli.screen import Screen
 from rflow.cli.status import style_of
 from rflow.cli.terminal import Pen
@@ -30,6 +30,7 @@ FRAME_S = 0.1
 BURST_MAX = 400
 """As many lines of a node's log are shown at once; what is left out is in `rflow logs`."""
 
+_BEGINNINGS = (ev.AttemptStarted, ev.Woke)
 _OUTCOMES = (ev.AttemptSucceeded, ev.AttemptFailed, ev.Parked, ev.AttemptLost)
 
 
@@ -108,7 +109,7 @@ class Lines:
                 for line in self._tail.ended(event.node):
                     self._log(event.node, line)
             self._board.apply(record)
-            if isinstance(event, ev.AttemptStarted | ev.Woke):
+            if isinstance(event, _BEGINNINGS):
                 self._tail.started(event.node, event.attempt)
             said = narration.line(record, self._board.run)
             if said is not None:
@@ -135,7 +136,7 @@ class Lines:
     def _name(self, node: str) -> str:
         """The id, whole: a log file has no end of line to keep."""
         shown = clean(node)
-        return pad(shown, max(self._names, cells(shown)))
+        return shown + " " * (self._names - cells(shown))
 
     def _follow(self) -> None:
         while not self._stopped.wait(0.2):
@@ -172,7 +173,7 @@ class Live:
             event = record.event
             if isinstance(event, _OUTCOMES):
                 self._keep(event.node, self._tail.ended(event.node))
-            if isinstance(event, ev.AttemptStarted | ev.Woke):
+            if isinstance(event, _BEGINNINGS):
                 self._tail.started(event.node, event.attempt)
             if isinstance(event, ev.AttemptFailed):
                 message = clean(str(event.error.get("message", "")))

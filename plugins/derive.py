@@ -80,6 +80,7 @@ def node_spec(cls: type[Node], plugin: str = "", version: str = "") -> NodeSpec:
         needs_contract=(options.effect is not None and not undoes) if needs is None else needs,
         declares_outputs=options.declares_outputs,
         stage_before=options.stage_before,
+        early=options.early,
         retry=options.retry,
         timeout_s=options.timeout_s,
         plugin=plugin,

@@ -32,6 +32,7 @@ class KindOptions(Struct, frozen=True):
     needs_contract: bool | None = None
     declares_outputs: bool = False
     stage_before: bool = False
+    early: bool = False
 
 
 class Node:
@@ -49,7 +50,9 @@ class Node:
 
             def run(self, ctx: Context) -> Outputs: ...
 
-    Without `effect` it changes nothing outside its workspace. `undo` and `recover` are optional;
+    Without `effect` it changes nothing outside its workspace. With `early`, `run` does nothing that
+    can be seen before its first `ctx.process` or `ctx.intend`: then an attempt may be got ready
+    while its start is put on disk, and waits there until it is. `undo` and `recover` are optional;
     all three may be `async` or plain (then they run in a thread). What is raised other than
     `NodeError` is taken for a bug of the plugin.
     """
@@ -67,6 +70,7 @@ class Node:
         needs_contract: bool | None = None,
         declares_outputs: bool = False,
         stage_before: bool = False,
+        early: bool = False,
         **rest: Any,
     ) -> None:
         super().__init_subclass__(**rest)
@@ -80,6 +84,7 @@ class Node:
                 needs_contract,
                 declares_outputs,
                 stage_before,
+                early,
             )
         elif "options" not in cls.__dict__:  # a dataclass with slots is made twice
             cls.options = None

@@ -134,7 +134,8 @@ class NodeSpec(Struct, frozen=True):
     for a kind without effect). `needs_contract`: a node of this kind must say what rolling it
     back means (a kind with an effect that does not undo itself, and `sh`). `declares_outputs`:
     the node's body declares its outputs, as for `sh`. `stage_before`: it takes what is deployed on
-    the stage before the flow's, so that there must be one.
+    the stage before the flow's, so that there must be one. `early`: what it does before it starts
+    a program or announces a change cannot be seen.
     """
 
     kind: str
@@ -148,6 +149,7 @@ class NodeSpec(Struct, frozen=True):
     needs_contract: bool = False
     declares_outputs: bool = False
     stage_before: bool = False
+    early: bool = False
     retry: RetrySpec | None = None
     timeout_s: float | None = None
     plugin: str = ""

@@ -28,6 +28,7 @@ from rflow.runner.bench import Bench
 from rflow.runner.command import Command, Failed, NotDone, Outcome, ParkedAt, Stopped, Succeeded
 from rflow.runner.context import Announce, AttemptContext
 from rflow.runner.events import Reason
+from rflow.runner.gate import Gate
 from rflow.runner.inputs import done_of, inputs_of, variables_of
 from rflow.runner.logs import Log
 from rflow.runner.problems import StateError
@@ -39,13 +40,16 @@ MESSAGE_MAX = 4000
 _FAULTS = (PluginError, WrongOutputs)
 
 
-def run_attempt(bench: Bench, command: Command, stop: Stop, announce: Announce) -> Outcome:
-    """Carry a command out; the outcome. Never raises but for bugs of the runner's own."""
+def run_attempt(
+    bench: Bench, command: Command, stop: Stop, announce: Announce, gate: Gate | None = None
+) -> Outcome:
+    """Carry a command out; the outcome. Never raises but for bugs of the runner's own. Nothing
+    is done that can be seen before `gate` is open."""
     path = f"{bench.folder}/logs/{file_name(command.node)}.{command.attempt}.log"
     log = Log(path, bench.scrubber)
     context: AttemptContext | None = None
     try:
-        context = AttemptContext(bench, command, log, stop, announce)
+        context = AttemptContext(bench, command, log, stop, announce, gate)
         return _carry_out(bench, command, context, stop)
     except BaseException as raised:
         return _told(bench, command, log, stop, raised)
@@ -54,6 +58,8 @@ def run_attempt(bench: Bench, command: Command, stop: Stop, announce: Announce) 
             context.leave()
         log.close()
         stop.close()
+        if gate is not None:
+            gate.close()
 
 
 def _carry_out(bench: Bench, command: Command, context: AttemptContext, stop: Stop) -> Outcome:

@@ -42,7 +42,7 @@ class Bench(Struct, dict=True):
 
     `kinds` is `Host.node`. `reveal` gives the value of a secret that a command's late inputs read,
     by root and path. `environment` is `spawn.base_environment`. `mark` is the guard's for this
-    start of the run.
+    start of the run. `early` are the kinds whose attempts may be got ready before they may act.
     """
 
     run: str
@@ -61,6 +61,7 @@ class Bench(Struct, dict=True):
     run_status: Callable[[str], str] = _no_runs
     deployed: LookUp = _no_stages
     grace_s: float = GRACE_S
+    early: frozenset[str] = frozenset()
 
     @cached_property
     def key(self) -> Key:

@@ -51,6 +51,11 @@ class Command(Struct, frozen=True):
     timeout_s: float | None = None
     from_contract: bool = False
 
+    @property
+    def reads_secrets(self) -> bool:
+        """Whether something of it is to be worked out where the secrets are."""
+        return bool(self.late or self.late_program)
+
     def dumps(self) -> str:
         """The command as JSON."""
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
@@ -133,6 +138,10 @@ class Message(Struct, frozen=True):
 
 class Dispatcher(Protocol):
     """Carries commands out: local processes, or a queue. All calls come from the driving thread."""
+
+    def prepare(self, command: Command) -> None:
+        """This is about to be submitted, when its start is on disk: do what nobody can see; returns
+        at once. If it is not submitted, only `close` follows."""
 
     def submit(self, command: Command) -> None:
         """Begin; returns at once."""

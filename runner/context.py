@@ -27,6 +27,7 @@ from rflow.plugins.context import (
 from rflow.plugins.types import Json
 from rflow.runner import process
 from rflow.runner.artifacts import ArtifactStore
+from rflow.runner.gate import Gate
 from rflow.runner.guard import VARIABLE
 from rflow.runner.logs import Log
 from rflow.runner.problems import StateError
@@ -47,12 +48,19 @@ class AttemptContext(Context):
     """See `rflow.plugins.Context`."""
 
     def __init__(
-        self, bench: Bench, command: Command, log: Log, stop: Stop, announce: Announce
+        self,
+        bench: Bench,
+        command: Command,
+        log: Log,
+        stop: Stop,
+        announce: Announce,
+        gate: Gate | None = None,
     ) -> None:
         self._bench = bench
         self._log = log
         self._stop = stop
         self._announce = announce
+        self._gate = gate
         self._woke = frozenset(command.woke)
         self._variables: dict[str, str] = {}
         self._guard = ""
@@ -114,6 +122,7 @@ class AttemptContext(Context):
                 capture=capture,
                 timeout_s=timeout_s,
                 grace_s=self._bench.grace_s,
+                gate=self._gate,
                 meanwhile=self._bench.scratch.tidy,
             )
         except BaseException:
@@ -169,8 +178,7 @@ class AttemptContext(Context):
             raise NodeError(f"the output `{name}`: {error}", retry=False) from None
 
     def intend(self, resource: str, before: Json, after: Json) -> None:
-        if self._stop.requested():
-            raise Stopping
+        self._wait_for_gate()
         for what, value in (("resource", resource), ("value", before), ("value", after)):
             if not is_json(value):
                 raise TypeError(f"the {what} of an effect is no JSON: {type(value).__name__}")
@@ -178,6 +186,12 @@ class AttemptContext(Context):
                 raise NodeError(f"the {what} of an effect holds a secret's value", retry=False)
         self._announce(resource, before, after)
         if self._stop.requested():
+            raise Stopping
+
+    def _wait_for_gate(self) -> None:
+        if self._gate is not None:
+            self._gate.wait(self._stop)
+        elif self._stop.requested():
             raise Stopping
 
     async def wait_for(
@@ -191,6 +205,7 @@ class AttemptContext(Context):
         raise Parked(name, due)
 
     def start_run(self, flow: str, args: Mapping[str, Json], key: str) -> str:
+        self._wait_for_gate()
         return self._bench.start_run(flow, dict(args), key)
 
     def run_status(self, run_id: str) -> str:

@@ -4,7 +4,8 @@ Theory of operation. One thread owns the run: it alone folds, decides and writes
 news there is, applies what follows, asks the scheduler what ought to happen and goes on until
 nothing more does; then the whole step is put on disk in one transaction, and only then are
 attempts started, stopped and answered. So an event is on disk before what it announces happens,
-and a chain of nodes costs one transaction a node.
+and a chain of nodes costs one transaction a node. Only what nobody can see is begun before
+(`Dispatcher.prepare`), since to load a shell takes as long as the disk does.
 
 If the journal refuses the step because a lock is taken, the state is folded anew and the same news
 taken again. If it refuses it because somebody else has written (`Stale`), this driver has lost the
@@ -329,6 +330,10 @@ class Driver:
 
     def _commit(self, step: Step) -> bool:
         status = step.state.status
+        commands = [c for c in step.commands if step.state.node(c.node).open]
+        if not step.take:  # else the step may be refused, and what follows be another
+            for command in commands:
+                self.dispatcher.prepare(command)
         if step.events or step.facts:
             self.journal.transact(
                 self.run,
@@ -349,9 +354,8 @@ class Driver:
                 reply.done()
             else:
                 reply.refuse(refused)
-        for command in step.commands:
-            if step.state.node(command.node).open:
-                self.dispatcher.submit(command)
+        for command in commands:
+            self.dispatcher.submit(command)
         # Last: after a crash an attempt may be taken up, and ended since the run is cancelled.
         for id in step.stops:
             self.dispatcher.stop(id)

@@ -88,6 +88,7 @@ class LocalDispatcher:
             mark=self.guard,
             scrubber=self.scrubber,
             run_status=self._run_status,
+            early=frozenset(kind for kind, spec in host.specs().nodes.items() if spec.early),
             grace_s=grace_s,
         )
         if start_run is not None:
@@ -97,6 +98,10 @@ class LocalDispatcher:
         bench.scratch.clear()
         self._scratch = bench.scratch
         self._pool = Pool(bench)
+
+    def prepare(self, command: Command) -> None:
+        """Do what nobody can see of a command that is about to be submitted; returns at once."""
+        self._pool.prepare(command)
 
     def submit(self, command: Command) -> None:
         """Begin; returns at once."""

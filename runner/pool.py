@@ -24,6 +24,7 @@ from rflow.plugins.types import Json
 from rflow.runner.attempt import run_attempt
 from rflow.runner.bench import Bench
 from rflow.runner.command import Command, Failed, Intends, Message, Outcome
+from rflow.runner.gate import Gate
 from rflow.runner.mailbox import Mailbox
 from rflow.runner.stop import Stop, Why
 
@@ -40,16 +41,17 @@ REST_S = 0.005
 class _Job:
     """An attempt that is going on."""
 
-    __slots__ = ("command", "given_up", "patience_until", "stop", "thread")
+    __slots__ = ("command", "gate", "given_up", "patience_until", "stop", "thread")
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, gate: Gate | None = None) -> None:
         self.command = command
+        self.gate = gate
+        """None if it may act from the beginning."""
         self.given_up = False
         self.patience_until: float | None = None
         """When it is given up; None while the driving thread has not asked it to end."""
         self.thread: threading.Thread | None = None
-        limit = command.timeout_s
-        self.stop = Stop(None if limit is None else time.monotonic() + limit)
+        self.stop = Stop()
 
 
 class _Reply:
@@ -94,10 +96,28 @@ class Pool:
         self._count = 0
         self._ready: list[Message] = []
 
+    def prepare(self, command: Command) -> None:
+        """Begin an attempt that can wait at its gate; returns at once. While others go on, there is
+        no time to be gained: it would be taken from them."""
+        if not self._going and command.kind in self._bench.early and not command.reads_secrets:
+            self._begin(_Job(command, Gate()))
+
     def submit(self, command: Command) -> None:
         """Begin; returns at once."""
-        job = _Job(command)
-        self._going[command.node] = job
+        job = self._going.get(command.node)
+        gate = job.gate if job is not None and job.command is command else None
+        if job is None or gate is None:
+            job = _Job(command)
+        if command.timeout_s is not None:
+            job.stop.deadline = time.monotonic() + command.timeout_s
+            self._watch(job, job.stop.deadline)
+        if gate is not None:
+            gate.open()
+        else:
+            self._begin(job)
+
+    def _begin(self, job: _Job) -> None:
+        self._going[job.command.node] = job
         if self._idle:
             self._idle -= 1
         else:
@@ -106,8 +126,6 @@ class Pool:
             thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
-        if job.stop.deadline is not None:
-            self._watch(job, job.stop.deadline)
         self._jobs.put(job)
 
     def stop(self, node: str) -> None:
@@ -118,23 +136,23 @@ class Pool:
 
     def next(self, timeout_s: float | None) -> Message | None:
         """The next message, None after `timeout_s` without one (None: wait for ever)."""
-        until = None if timeout_s is None else time.monotonic() + timeout_s
+        now = time.monotonic()
+        until = None if timeout_s is None else now + timeout_s
         while True:
-            self._look_at_deadlines()
+            if self._deadlines:
+                self._look_at_deadlines(now)
             if self._ready:
                 return self._ready.pop()
             wake_at = until
             if self._deadlines and (wake_at is None or self._deadlines[0][0] < wake_at):
                 wake_at = self._deadlines[0][0]
-            left = None if wake_at is None else wake_at - time.monotonic()
-            said = self._said.take(left)
-            if said is None:
-                if until is not None and time.monotonic() >= until:
-                    self._look_at_deadlines()
-                    return self._ready.pop() if self._ready else None
-                continue
-            if (message := self._heard(said)) is not None:
-                return message
+            said = self._said.take(None if wake_at is None else wake_at - now)
+            if said is not None:
+                if (message := self._heard(said)) is not None:
+                    return message
+            elif until is not None and now >= until:
+                return None
+            now = time.monotonic()
 
     def close(self) -> None:
         """End everything that still goes on, and wait for it. What it says is not heard."""
@@ -180,8 +198,7 @@ class Pool:
         self._count += 1
         heappush(self._deadlines, (at, self._count, job))
 
-    def _look_at_deadlines(self) -> None:
-        now = time.monotonic()
+    def _look_at_deadlines(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
             _, _, job = heappop(self._deadlines)
             if self._going.get(job.command.node) is not job:
@@ -204,9 +221,11 @@ class Pool:
     # -- in the attempts' threads --------------------------------------------------------------
 
     def _work(self) -> None:
+        thread = threading.current_thread()
         while (job := self._next_job()) is not None:
-            job.thread = threading.current_thread()
-            outcome = run_attempt(self._bench, job.command, job.stop, partial(self._announce, job))
+            job.thread = thread
+            announce = partial(self._announce, job)
+            outcome = run_attempt(self._bench, job.command, job.stop, announce, job.gate)
             self._said.put(_Said(job, outcome))
 
     def _next_job(self) -> _Job | None:

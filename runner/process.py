@@ -21,9 +21,10 @@ from typing import Literal
 
 from rflow.plugins.context import Completed, NodeError
 from rflow.runner import guard_process
+from rflow.runner.gate import Gate, held
 from rflow.runner.guard import VARIABLE
 from rflow.runner.guard_process import GRACE_S
-from rflow.runner.spawn import spawn
+from rflow.runner.spawn import holds, spawn
 from rflow.runner.stop import Stop, Stopping
 
 LINGER_S = 0.25
@@ -53,15 +54,24 @@ def run_program(
     capture: bool = False,
     timeout_s: float | None = None,
     grace_s: float = GRACE_S,
+    gate: Gate | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Completed:
     """Run a program to its end. NodeError if it cannot be started or takes longer than
     `timeout_s`; Stopping if the attempt was stopped. `output` is given what it writes: stdout and
     stderr alike as "out", or with `capture` only stderr, as "err"; `note` what there is to say.
-    `meanwhile` is called when the program has been started."""
+    `meanwhile` is called when the program has been started. Before `gate` is open it does
+    nothing."""
     if stop.requested():
         raise Stopping
-    program = _Program(argv, cwd, env, stop, output, input, capture)
+    door: int | None = None
+    if gate is not None:
+        waiting = held(argv, env) if timeout_s is None and holds() else None
+        if waiting is None:
+            gate.wait(stop)
+        elif (door := gate.hold()) is not None:
+            argv = waiting
+    program = _Program(argv, cwd, env, stop, output, input, capture, door)
     try:
         meanwhile()
         program.watch(timeout_s, grace_s)
@@ -92,6 +102,7 @@ class _Program:
         output: Callable[[Literal["out", "err"], bytes], None],
         input: bytes | None,
         capture: bool,
+        door: int | None,
     ) -> None:
         self.why: Literal["", "stop", "time"] = ""
         self.captured = bytearray()
@@ -103,9 +114,9 @@ class _Program:
         self._takes: dict[int, Callable[[bytes], object]] = {}
         self._writing: int | None = None
         self._others: dict[int, int] = {}  # pidfds of further processes that are to end
-        theirs: list[int] = []
+        theirs: list[int] = [] if door is None else [door]
         try:
-            self._number = self._start(argv, cwd, env, capture, theirs)
+            self._number = self._start(argv, cwd, env, capture, theirs, door)
         except BaseException:
             for fd in (*self._takes, self._writing):
                 if fd is not None:
@@ -127,6 +138,7 @@ class _Program:
         env: Mapping[str, str],
         capture: bool,
         theirs: list[int],
+        door: int | None,
     ) -> int:
         """Start it; the descriptors that are the program's alone go into `theirs`."""
         stdin: int
@@ -146,7 +158,7 @@ class _Program:
             theirs.append(stdout)
             os.set_blocking(caught, False)
             self._takes[caught] = self.captured.extend
-        return spawn(argv, cwd, env, stdin, stdout, writing)
+        return spawn(argv, cwd, env, stdin, stdout, writing, door)
 
     def watch(self, timeout_s: float | None, grace_s: float) -> None:
         """Until the program has ended, or has been ended."""

@@ -143,6 +143,9 @@ class Actors:
 
     # -- what the driver calls -----------------------------------------------------------------
 
+    def prepare(self, command: Command) -> None:
+        """Nothing takes time here."""
+
     def submit(self, command: Command) -> None:
         """Begin."""
         node = self.graph.instances[self.graph.by_id[command.node.removeprefix(UNDO)]].node

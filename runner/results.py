@@ -27,6 +27,8 @@ class WrongOutputs(Exception):
 def succeeded(bench: Bench, command: Command, outputs: dict[str, Any]) -> Succeeded:
     node = bench.nodes[command.plan_node]
     declared = bench.declared(command)
+    if not outputs and not declared:
+        return Succeeded({}, {})
     clean = {name: _plain(value) for name, value in outputs.items()}
     if unknown := sorted(set(clean) - set(declared)):
         raise WrongOutputs(f"it put out `{unknown[0]}`, which is not among its outputs")

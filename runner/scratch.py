@@ -9,7 +9,6 @@ program runs, or when there is nothing to do.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections import deque
@@ -30,9 +29,10 @@ class Scratch:
 
     def take(self) -> Path:
         """An empty folder, for its owner only. StateError if none can be made."""
-        with contextlib.suppress(IndexError):
+        try:
             return self._ready.popleft()
-        return make_folder(self._folder / str(next(self._numbers)))
+        except IndexError:
+            return make_folder(self._folder / str(next(self._numbers)))
 
     def leave(self, path: Path, again: bool) -> None:
         """The attempt is over; `again` says that nothing can write there any more."""
@@ -40,13 +40,15 @@ class Scratch:
 
     def tidy(self) -> None:
         """Empty, or remove, what was left."""
-        with contextlib.suppress(IndexError):
-            while True:
+        while True:
+            try:
                 path, again = self._left.popleft()
-                if again and _emptied(path):
-                    self._ready.append(path)
-                else:
-                    shutil.rmtree(path, ignore_errors=True)
+            except IndexError:
+                return
+            if again and _emptied(path):
+                self._ready.append(path)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
     def clear(self) -> None:
         """Remove all of them."""

@@ -47,17 +47,30 @@ def spawn(
     stdin: int,
     stdout: int,
     stderr: int,
+    door: int | None = None,
 ) -> int:
-    """Start a program; its number. NodeError if it cannot be started, with what people need."""
+    """Start a program; its number. NodeError if it cannot be started, with what people need.
+    `door` is given to a shell that waits at its gate, where `holds` says that it can be."""
     words = [os.fspath(word) for word in argv]
     folder = os.fspath(cwd)
     try:
         # A descriptor below 3 would have to be moved before it is overwritten.
         if (library := _library()) is not None and min(stdin, stdout, stderr) > 2:
-            return library.spawn(words, folder, env, (stdin, stdout, stderr))
+            return library.spawn(words, folder, env, (stdin, stdout, stderr), door)
         return _spawn_slowly(words, folder, env, stdin, stdout, stderr)
     except (OSError, ValueError) as error:
         raise _cannot_start(words[0], folder, error) from error
+
+
+@cache
+def holds() -> bool:
+    """Whether a program can be given a descriptor beside its streams: the slow way cannot."""
+    try:
+        for stream in range(3):
+            os.fstat(stream)
+    except OSError:
+        return False
+    return _library() is not None
 
 
 class _Library:
@@ -82,23 +95,27 @@ class _Library:
         c.posix_spawnattr_setflags(self._attributes, ctypes.c_short(_SETSIGDEF | _SETSID))
 
     def spawn(
-        self, words: list[str], folder: str, env: Mapping[str, str], streams: tuple[int, int, int]
+        self,
+        words: list[str],
+        folder: str,
+        env: Mapping[str, str],
+        streams: tuple[int, int, int],
+        door: int | None,
     ) -> int:
         """Start the program; OSError or ValueError if it cannot be started."""
-        (path,) = _strings([_found(words[0], env)])
-        if any(not key or "=" in key for key in env):
+        path, *arguments = _strings([_found(words[0], env), *words])
+        if "" in env or "=" in "".join(env):
             raise ValueError("illegal environment variable name")
-        arguments = self._array(_strings(words))
-        environment = self._array(_strings([f"{key}={value}" for key, value in env.items()]))
+        environment = _strings([f"{key}={value}" for key, value in env.items()])
         number = self._ctypes.c_int()
-        actions = self._actions(folder, streams)
+        actions = self._actions(folder, streams if door is None else (*streams, door))
         failed: int = self._spawn(
             self._ctypes.byref(number),
             path,
             actions.value,
             self._attributes,
-            arguments,
-            environment,
+            self._array(arguments),
+            self._array(environment),
         )
         if failed:
             raise OSError(failed, os.strerror(failed))
@@ -112,15 +129,15 @@ class _Actions:
     """What a new process does before it becomes the program: it takes its streams and goes to its
     folder."""
 
-    def __init__(self, library: Any, folder: str, streams: tuple[int, int, int]) -> None:
+    def __init__(self, library: Any, folder: str, descriptors: tuple[int, ...]) -> None:
         import ctypes
 
         # Larger than the structure of any C library that has these functions.
         self.value = ctypes.create_string_buffer(512)
         self._destroy = library.posix_spawn_file_actions_destroy
         library.posix_spawn_file_actions_init(self.value)
-        for to, stream in enumerate(streams):
-            library.posix_spawn_file_actions_adddup2(self.value, stream, to)
+        for to, descriptor in enumerate(descriptors):
+            library.posix_spawn_file_actions_adddup2(self.value, descriptor, to)
         library.posix_spawn_file_actions_addchdir_np(self.value, *_strings([folder]))
 
     def __del__(self) -> None:

@@ -20,6 +20,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -32,6 +33,7 @@ LENGTH_MAX = 96
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
+@lru_cache(maxsize=4096)  # of a node it is asked for again and again
 def file_name(id: str) -> str:
     """One file name for an id: `web` stays, `web[eu/1]` becomes `web-eu-1~` and a digest.
 

@@ -20,7 +20,7 @@ _LARGEST = 1_000_000
 
 
 @dataclass(frozen=True)
-class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs=True):
+class Sh(Node, kind="sh", effect="script", needs_contract=True, declares_outputs=True, early=True):
     """Run a shell script.
 
     References in the script are data: each value arrives through the environment, quoted for the

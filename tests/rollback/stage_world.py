@@ -261,6 +261,9 @@ class Dispatcher:
         self.going: dict[str, Going] = {}
         self.messages: deque[Message] = deque()
 
+    def prepare(self, command: Command) -> None:
+        assert command.node not in self.going
+
     def submit(self, command: Command) -> None:
         if command.node in self.going:
             raise Violation(f"two attempts of {command.node} at once")

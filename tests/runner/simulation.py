@@ -306,6 +306,9 @@ class FakeDispatcher:
         self.going: dict[str, Going] = {}
         self.messages: deque[Message] = deque()
 
+    def prepare(self, command: Command) -> None:
+        assert command.node not in self.going
+
     def submit(self, command: Command) -> None:
         assert Command.loads(command.dumps()) == command
         if command.node in self.going:

@@ -1,0 +1,95 @@
+"""The gate of an attempt that is got ready while its start is on the way to disk.
+
+Theory of operation. Before a script can do anything, its folder, its environment and a shell must
+be there, which takes about as long as the disk takes to keep the record of the attempt's start.
+So both are done at once: the attempt waits at its gate, which the driver opens when the record is
+on disk. A shell that is known waits for itself, loaded and with its script: what stands before
+the script is a `read` from a pipe. That gives a line when the gate opens; if the runner dies, or
+the attempt is to end, it gives the pipe's end, and the script is not begun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from rflow.runner.stop import Stop, Stopping
+
+DESCRIPTOR = 3
+"""Where a held shell finds its gate."""
+
+_READ = f"read -r _ <&{DESCRIPTOR}||exit 1;exec {DESCRIPTOR}<&-; "
+_OPTIONS = re.compile(r"-[Cefu]+")
+_READ_FIRST = ("ENV", "BASH_ENV")
+
+
+class Gate:
+    """Shut at first. Opened by the driving thread, waited for by the attempt's or its shell."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._shut = threading.Lock()
+        self._shut.acquire()
+        self._open = False
+        self._pipe: int | None = None
+
+    def open(self) -> None:
+        """The attempt may act."""
+        with self._mutex:
+            self._open = True
+            pipe, self._pipe = self._pipe, None
+        if pipe is None:
+            self._wake()
+            return
+        with contextlib.suppress(BrokenPipeError):  # the shell has ended: a mistake of syntax
+            os.write(pipe, b"\n")
+        os.close(pipe)
+
+    def wait(self, stop: Stop) -> None:
+        """Until it is open; Stopping if the attempt is to end."""
+        if not self._open:
+            stop.call(self._wake)
+            self._shut.acquire()
+        if stop.requested():
+            raise Stopping
+
+    def hold(self) -> int | None:
+        """A descriptor, the caller's to close, from which a line can be read when the gate is
+        open, and nothing if it never opens; None if it is open now."""
+        with self._mutex:
+            if self._open:
+                return None
+            reading, self._pipe = os.pipe()
+            return reading
+
+    def close(self) -> None:
+        """The attempt has ended."""
+        with self._mutex:
+            pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            os.close(pipe)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it was woken before
+            self._shut.release()
+
+
+def held(argv: Sequence[str], env: Mapping[str, str]) -> list[str] | None:
+    """The same shell with the same script, waiting at its gate; None where it is not known that
+    nothing would be done, or be otherwise, but for the waiting."""
+    if not _is_known(*argv[:-1]) or any(map(env.__contains__, _READ_FIRST)):
+        return None
+    return [*argv[:-1], _READ + argv[-1]]
+
+
+@lru_cache(maxsize=64)
+def _is_known(shell: str = "", *options: str) -> bool:
+    """Whether it is dash, about to be given a script. Other shells show the whole line where they
+    tell a mistake of syntax, the `read` with it."""
+    if not options or options[-1] != "-c" or not all(map(_OPTIONS.fullmatch, options[:-1])):
+        return False
+    return shell.startswith("/") and os.path.basename(os.path.realpath(shell)) == "dash"
