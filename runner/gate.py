@@ -22,7 +22,7 @@ from rflow.runner.stop import Stop, Stopping
 DESCRIPTOR = 3
 """Where a held shell finds its gate."""
 
-_READ = f"read -r _ <&{DESCRIPTOR}||exit 1;exec {DESCRIPTOR}<&-; "
+_READ = f"read -r RFLOW_GATE<&{DESCRIPTOR}||exit 1;unset RFLOW_GATE;exec {DESCRIPTOR}<&-; "
 _OPTIONS = re.compile(r"-[Cefu]+")
 _READ_FIRST = ("ENV", "BASH_ENV")
 
@@ -32,28 +32,29 @@ class Gate:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._shut = threading.Lock()
-        self._shut.acquire()
         self._open = False
-        self._pipe: int | None = None
+        self._opened: threading.Event | None = None  # made for the first thread that waits
+        self._pipes: list[int] = []
 
     def open(self) -> None:
         """The attempt may act."""
         with self._mutex:
             self._open = True
-            pipe, self._pipe = self._pipe, None
-        if pipe is None:
-            self._wake()
-            return
-        with contextlib.suppress(BrokenPipeError):  # the shell has ended: a mistake of syntax
-            os.write(pipe, b"\n")
-        os.close(pipe)
+            pipes, self._pipes = self._pipes, []
+        for pipe in pipes:
+            with contextlib.suppress(BrokenPipeError):  # the shell has ended: a mistake of syntax
+                os.write(pipe, b"\n")
+            os.close(pipe)
+        if self._opened is not None:
+            self._opened.set()
 
     def wait(self, stop: Stop) -> None:
         """Until it is open; Stopping if the attempt is to end."""
-        if not self._open:
-            stop.call(self._wake)
-            self._shut.acquire()
+        with self._mutex:
+            opened = self._opened = None if self._open else self._opened or threading.Event()
+        if opened is not None:
+            stop.call(opened.set)
+            opened.wait()
         if stop.requested():
             raise Stopping
 
@@ -63,19 +64,16 @@ class Gate:
         with self._mutex:
             if self._open:
                 return None
-            reading, self._pipe = os.pipe()
+            reading, writing = os.pipe()
+            self._pipes.append(writing)
             return reading
 
     def close(self) -> None:
         """The attempt has ended."""
         with self._mutex:
-            pipe, self._pipe = self._pipe, None
-        if pipe is not None:
+            pipes, self._pipes = self._pipes, []
+        for pipe in pipes:
             os.close(pipe)
-
-    def _wake(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it was woken before
-            self._shut.release()
 
 
 def held(argv: Sequence[str], env: Mapping[str, str]) -> list[str] | None:
@@ -92,4 +90,4 @@ def _is_known(shell: str = "", *options: str) -> bool:
     tell a mistake of syntax, the `read` with it."""
     if not options or options[-1] != "-c" or not all(map(_OPTIONS.fullmatch, options[:-1])):
         return False
-    return shell.startswith("/") and os.path.basename(os.path.realpath(shell)) == "dash"
+    return os.path.isabs(shell) and os.path.basename(os.path.realpath(shell)) == "dash"

@@ -99,7 +99,8 @@ class Pool:
     def prepare(self, command: Command) -> None:
         """Begin an attempt that can wait at its gate; returns at once. While others go on, there is
         no time to be gained: it would be taken from them."""
-        if not self._going and command.kind in self._bench.early and not command.reads_secrets:
+        early = command.mode == "run" and command.kind in self._bench.early
+        if early and not self._going and not command.reads_secrets:
             self._begin(_Job(command, Gate()))
 
     def submit(self, command: Command) -> None:

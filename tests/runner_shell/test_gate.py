@@ -47,40 +47,41 @@ def until(what: Callable[[], Any]) -> Any:
     return found
 
 
-def waiting_shell(word: str) -> int | None:
-    """The shell that has the word in its script and sleeps: it has read no line yet, so that its
-    gate is all that it can wait for."""
+def sleeping_shells() -> Iterator[tuple[int, int, bytes]]:
+    """Number, parent and script of the shells that sleep. One that is to begin with reading a line
+    from its gate can sleep there only."""
     for folder in Path("/proc").glob("[0-9]*"):
-        words = words_of(folder)
-        if words[0] == b"/bin/sh" and word.encode() in words[-2] and state_of(folder) == "S":
-            return int(folder.name)
-    return None
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue  # it is gone
+        if words[0] == b"/bin/sh" and state == "S":
+            yield int(folder.name), int(parent), words[-2]
 
 
-def words_of(process: Path) -> list[bytes]:
-    """The words of its command line, and an empty one."""
+def waiting_shell(word: str) -> int | None:
+    """The shell that has the word in its script and waits at its gate."""
+    found = (number for number, _, script in sleeping_shells() if word.encode() in script)
+    return next(found, None)
+
+
+def is_over(number: int) -> bool:
+    """Whether a process has ended."""
     try:
-        return (process / "cmdline").read_bytes().split(b"\0")
+        return ") Z" in Path(f"/proc/{number}/stat").read_text()
     except OSError:
-        return [b""]
-
-
-def state_of(process: Path) -> str:
-    """`S` sleeps, `Z` has ended; "" for one that is gone."""
-    try:
-        return (process / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
+        return True
 
 
 class Held:
     """A script that is run in a thread, behind a gate."""
 
-    def __init__(self, guard: Guard, folder: Path, script: str, shell: list[str]) -> None:
+    def __init__(self, mark: str, folder: Path, script: str, shell: list[str]) -> None:
         self.gate, self.stop = Gate(), Stop()
         self.written = b""
         self.ended: Any = None
-        self._environment = {**base_environment(os.environ), "RFLOW_GUARD": guard.enter("m-1")}
+        self._environment = {**base_environment(os.environ), "RFLOW_GUARD": mark}
         self._folder, self._argv = folder, [*shell, script]
         self._thread = threading.Thread(target=self._run)
 
@@ -121,7 +122,8 @@ class Held:
 
 @pytest.fixture
 def script(guard: Guard, tmp_path: Path) -> Callable[..., Held]:
-    return lambda text, shell=SH: Held(guard, tmp_path, text, shell)
+    mark = guard.enter(guard.mark())
+    return lambda text, shell=SH: Held(mark, tmp_path, text, shell)
 
 
 def word(tmp_path: Path) -> str:
@@ -166,7 +168,7 @@ run_program(
     shell = until(lambda: waiting_shell(word(tmp_path)))
     runner.send_signal(signal.SIGKILL)
     runner.wait(WAIT_S)
-    until(lambda: state_of(Path(f"/proc/{shell}")) in ("", "Z"))
+    until(lambda: is_over(shell))
     assert not os.path.exists(word(tmp_path))
 
 
@@ -194,6 +196,8 @@ run_program(
         "a=1; f() { echo $a; }; f",
         "alias x='echo y'\nx",
         "umask; ulimit -c; pwd",
+        "set; export -p",
+        "echo $_",
         "(sleep 0.01; echo late) & wait",
     ],
 )
@@ -210,13 +214,9 @@ def test_a_script_means_the_same_behind_a_gate(
 
 
 def waiting_child(text: str) -> bool:
-    """Whether a shell of this process's own sleeps at its gate with this script."""
+    """Whether a shell of this process's own waits at its gate with this script."""
     script = (gate._READ + text).encode()
-    return any(
-        script in words_of(child)[-2:] and state_of(child) == "S"
-        for task in Path("/proc/self/task").iterdir()
-        for child in map(Path("/proc").joinpath, (task / "children").read_text().split())
-    )
+    return any((parent, found) == (os.getpid(), script) for _, parent, found in sleeping_shells())
 
 
 def test_which_shells_wait_by_themselves() -> None:
@@ -227,6 +227,8 @@ def test_which_shells_wait_by_themselves() -> None:
         assert held(["/bin/sh", *options, "-c", "true"], {}) is None
     assert held(["/bin/sh", "file"], {}) is None
     assert held(["/bin/sh"], {}) is None
+    path: Any = Path("/bin/sh")
+    assert (held([path, "-c", "true"], {}) is None) == (held(["/bin/sh", "-c", "true"], {}) is None)
     assert held([*SH, "true"], {"ENV": "/etc/hosts"}) is None
     assert held([*SH, "true"], {"BASH_ENV": "/etc/hosts"}) is None
 
@@ -327,6 +329,32 @@ def test_a_kind_waits_where_it_would_be_seen(pool: Pool, tmp_path: Path) -> None
     assert isinstance(asked, Intends)
     asked.reply.done()
     assert heard(pool) == Succeeded({}, {})
+
+
+def test_undoing_is_not_got_ready(pool: Pool) -> None:
+    pool.prepare(command_of("e0", "test.early", mode="undo"))
+    assert pool.next(0.05) is None  # there is no `undo`, which an attempt would say
+
+
+@pytest.mark.parametrize(
+    "touch", [lambda path: [*SH, f"touch {path}"], lambda path: ["touch", path]]
+)
+def test_two_programs_of_one_attempt_wait(
+    pool: Pool, tmp_path: Path, touch: Callable[[str], list[str]]
+) -> None:
+    def both(ctx: Context) -> None:
+        second = threading.Thread(target=ctx.process, args=(touch(word(tmp_path) + "-2"),))
+        second.start()
+        ctx.process(touch(word(tmp_path) + "-1"))
+        second.join()
+
+    command = command_of("e0", "test.early", inputs={"do": both})
+    pool.prepare(command)
+    assert pool.next(0.05) is None
+    assert [*tmp_path.glob("seen*")] == []
+    pool.submit(command)
+    assert heard(pool) == Succeeded({}, {})
+    assert len([*tmp_path.glob("seen*")]) == 2
 
 
 def test_nothing_is_got_ready_beside_others_or_with_secrets(pool: Pool) -> None:
