@@ -8,7 +8,6 @@ in another thread than the one that waits.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import deque
 from typing import Generic, TypeVar
@@ -27,8 +26,10 @@ class Mailbox(Generic[T]):
     def put(self, value: T) -> None:
         """Put it in, and wake the one who waits."""
         self._values.append(value)
-        with contextlib.suppress(RuntimeError):  # it is free already
+        try:
             self._news.release()
+        except RuntimeError:
+            return  # it is free already
 
     def take(self, timeout_s: float | None) -> T | None:
         """The first value; None if there is none after `timeout_s` (None: wait for ever). It may

@@ -64,9 +64,10 @@ class RunState:
 
     def node(self, id: str) -> NodeState:
         """The state of an instance or an undo, by id; KeyError if there is none."""
-        if id.startswith(UNDO):
-            return self.undos[self.graph.by_id[id[len(UNDO) :]]]
-        return self.nodes[self.graph.by_id[id]]
+        number = self.graph.by_id.get(id)
+        if number is not None:
+            return self.nodes[number]
+        return self.undos[self.graph.by_id[id.removeprefix(UNDO)]]
 
     def instance(self, id: str) -> Instance:
         """The instance with this id, or the one that the undo with this id undoes."""
