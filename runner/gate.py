@@ -22,9 +22,10 @@ from rflow.runner.stop import Stop, Stopping
 DESCRIPTOR = 3
 """Where a held shell finds its gate."""
 
-_READ = f"read -r RFLOW_GATE<&{DESCRIPTOR}||exit 1;unset RFLOW_GATE;exec {DESCRIPTOR}<&-; "
+_LINE = "RFLOW_GATE"
+_READ = f"read -r {_LINE}<&{DESCRIPTOR}||exit 1;unset {_LINE};exec {DESCRIPTOR}<&-; "
 _OPTIONS = re.compile(r"-[Cefu]+")
-_READ_FIRST = ("ENV", "BASH_ENV")
+_IN_THE_WAY = ("ENV", "BASH_ENV", _LINE)
 
 
 class Gate:
@@ -79,7 +80,7 @@ class Gate:
 def held(argv: Sequence[str], env: Mapping[str, str]) -> list[str] | None:
     """The same shell with the same script, waiting at its gate; None where it is not known that
     nothing would be done, or be otherwise, but for the waiting."""
-    if not _is_known(*argv[:-1]) or any(map(env.__contains__, _READ_FIRST)):
+    if not _is_known(*argv[:-1]) or any(map(env.__contains__, _IN_THE_WAY)):
         return None
     return [*argv[:-1], _READ + argv[-1]]
 

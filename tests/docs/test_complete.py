@@ -18,7 +18,7 @@ from rflow.runner import events, spawn, state_dir
 from .pages import ROOT, blocks, pages, text_of
 
 FOLDERS = ("cli", "compiler", "dsl", "plugins", "runner")
-INTERNAL = {"RFLOW_GUARD", "RFLOW_REF_", "_RFLOW_COMPLETE", "RFLOW_CONTRACT"}
+INTERNAL = {"RFLOW_GATE", "RFLOW_GUARD", "RFLOW_REF_", "_RFLOW_COMPLETE", "RFLOW_CONTRACT"}
 """Names that nobody sets or reads but rflow itself; the page on variables says so."""
 
 

@@ -231,6 +231,7 @@ def test_which_shells_wait_by_themselves() -> None:
     assert (held([path, "-c", "true"], {}) is None) == (held(["/bin/sh", "-c", "true"], {}) is None)
     assert held([*SH, "true"], {"ENV": "/etc/hosts"}) is None
     assert held([*SH, "true"], {"BASH_ENV": "/etc/hosts"}) is None
+    assert held([*SH, "true"], {"RFLOW_GATE": "mine"}) is None
 
 
 # -- in the pool -------------------------------------------------------------------------------
