@@ -168,8 +168,6 @@ def outputs_json(outputs: Any) -> dict[str, Json]:
     """What `run` returned, as JSON: an `Outputs`, a mapping, or None for no outputs."""
     if outputs is None:
         return {}
-    if type(outputs) is dict:
-        return outputs
     if dataclasses.is_dataclass(outputs) and not isinstance(outputs, type):
         fields = dataclasses.fields(outputs)
         return {public_name(f.name): getattr(outputs, f.name) for f in fields}

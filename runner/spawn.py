@@ -50,7 +50,7 @@ def spawn(
     door: int | None = None,
 ) -> int:
     """Start a program; its number. NodeError if it cannot be started, with what people need.
-    `door` is given to a shell that waits at its gate, where `holds` says that it can be."""
+    `door` becomes descriptor 3 of a shell that waits at its gate, if `holds`."""
     words = [os.fspath(word) for word in argv]
     folder = os.fspath(cwd)
     try:
