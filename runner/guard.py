@@ -25,6 +25,9 @@ from rflow.runner.state_dir import make_folder, unusable
 
 VARIABLE = "RFLOW_GUARD"
 
+_NOT_MEANT_FOR_IT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""What ends the runner must not end its guard."""
+
 
 class Guard:
     """One for a process of the runner, whatever the number of its runs. For all threads."""
@@ -119,6 +122,7 @@ class Guard:
                     (os.POSIX_SPAWN_DUP2, null, 2),
                 ],
                 setsid=True,
+                setsigmask=_NOT_MEANT_FOR_IT,
             )
             os.close(null)
         finally:

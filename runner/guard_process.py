@@ -9,14 +9,12 @@ first, and looks again until there are none.
 Which attempts are going on stands in a file of serials (see `runner.guard`). What an attempt that
 has ended left behind, a service that it started, is not the guard's: it lives on.
 
-Run by path with `python -I -S`: standard library only, few imports. It must never touch a process
-without the mark.
+Run by path with `python -I -S`, beside the first attempts of a run, whose time it must not take:
+standard library only, and at first as little of it as possible. The signals of a terminal are
+blocked by whoever starts it. It must never touch a process without the mark.
 """
 
-import contextlib
 import os
-import select
-import signal
 import struct
 import sys
 import time
@@ -75,6 +73,9 @@ def _has(name: str, start: bytes, serials: set[bytes]) -> bool:
 def end_marked(mark: bytes, serials: set[bytes], grace_s: float = GRACE_S) -> int:
     """End all processes with this mark: SIGTERM, after `grace_s` SIGKILL, until two looks in a
     row find none (one may just have been starting another). How many there were."""
+    import contextlib
+    import signal
+
     ended: set[int] = set()
     clear = 0
     kill_at = time.monotonic() + grace_s
@@ -93,6 +94,8 @@ def end_marked(mark: bytes, serials: set[bytes], grace_s: float = GRACE_S) -> in
 
 def _wait(fds: list[int], kill_at: float) -> None:
     """Wait until these processes have ended or it is time to look again."""
+    import select
+
     poller = select.poll()
     for fd in fds:
         poller.register(fd, select.POLLIN)
@@ -112,12 +115,13 @@ def _wait(fds: list[int], kill_at: float) -> None:
 
 def main(path: str, mark: str, grace_s: float) -> None:
     """Wait for the end of the runner, then end what it left behind."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     while os.read(0, 64):
         pass
     end_marked(mark.encode(), live_serials(path), grace_s)
+
+    import contextlib
+
     with contextlib.suppress(OSError):
         os.unlink(path)
 

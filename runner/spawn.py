@@ -2,14 +2,13 @@
 
 The C library's `posix_spawn` starts it, the quickest way there is: it uses vfork, and called from
 here it lets the other threads go on until the program is there, which `os.posix_spawn` does not.
-Where the C library cannot change the folder on the way, `subprocess` does it. Both give the
-program the signals as they are by default.
+Where the C library cannot change the folder on the way, `subprocess` does it. Both take back what
+Python changed of the signals; the first makes all of them what they are by default.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -28,7 +27,6 @@ _CERTIFICATES = (
     "NODE_EXTRA_CA_CERTS",
 )
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -88,9 +86,7 @@ class _Library:
         self._attributes = ctypes.create_string_buffer(1024)
         signals = ctypes.create_string_buffer(256)
         c.posix_spawnattr_init(self._attributes)
-        c.sigemptyset(signals)
-        for number in _IGNORED_BY_PYTHON:
-            c.sigaddset(signals, int(number))
+        c.sigfillset(signals)  # for the others it would ask first how each is taken
         c.posix_spawnattr_setsigdefault(self._attributes, signals)
         c.posix_spawnattr_setflags(self._attributes, ctypes.c_short(_SETSIGDEF | _SETSID))
 
