@@ -51,10 +51,11 @@ class Node:
             def run(self, ctx: Context) -> Outputs: ...
 
     Without `effect` it changes nothing outside its workspace. With `early`, `run` does nothing that
-    can be seen before its first `ctx.process` or `ctx.intend`: then an attempt may be got ready
-    while its start is put on disk, and waits there until it is. `undo` and `recover` are optional;
-    all three may be `async` or plain (then they run in a thread). What is raised other than
-    `NodeError` is taken for a bug of the plugin.
+    can be seen before its first `ctx.process` or `ctx.intend`, and comes to it without waiting for
+    anything: then an attempt may be got ready before its start is on disk, which is waited for
+    there; the run may stand still until then. `undo` and `recover` are optional; all three may be
+    `async` or plain (then they run in a thread). What is raised other than `NodeError` is taken
+    for a bug of the plugin.
     """
 
     options: ClassVar[KindOptions | None] = None

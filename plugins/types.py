@@ -135,7 +135,7 @@ class NodeSpec(Struct, frozen=True):
     back means (a kind with an effect that does not undo itself, and `sh`). `declares_outputs`:
     the node's body declares its outputs, as for `sh`. `stage_before`: it takes what is deployed on
     the stage before the flow's, so that there must be one. `early`: what it does before it starts
-    a program or announces a change cannot be seen.
+    a program or announces a change cannot be seen and takes no time.
     """
 
     kind: str

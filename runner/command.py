@@ -8,6 +8,7 @@ queue can carry it to another machine.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -136,8 +137,15 @@ class Message(Struct, frozen=True):
     body: Outcome | Intends
 
 
+Take = Callable[[Message], Callable[[], None]]
+"""Takes a step for a message, which may be prepared for others; what it returns puts the step on
+disk. The dispatcher sees to it that nobody else drives the run between the two, or before `next`
+has returned."""
+
+
 class Dispatcher(Protocol):
-    """Carries commands out: local processes, or a queue. All calls come from the driving thread."""
+    """Carries commands out: local processes, or a queue. All calls come from the driving thread,
+    or from within `take`."""
 
     def prepare(self, command: Command) -> None:
         """This is about to be submitted, when its start is on disk: do what nobody can see; returns
@@ -149,8 +157,9 @@ class Dispatcher(Protocol):
     def stop(self, node: str) -> None:
         """End the node's attempt; its outcome still comes. Doing so twice does nothing more."""
 
-    def next(self, timeout_s: float | None) -> Message | None:
-        """The next message, None after `timeout_s` without one (None: wait for ever)."""
+    def next(self, timeout_s: float | None, take: Take | None = None) -> Message | None:
+        """The next message, None after `timeout_s` without one (None: wait for ever), or sooner.
+        While it waits, whoever brings a message may hand it to `take` instead."""
 
     def close(self) -> None:
         """End everything that still goes on, and wait for it."""

@@ -1,11 +1,13 @@
 """Driving a run: the thin shell around the scheduler.
 
-Theory of operation. One thread owns the run: it alone folds, decides and writes. A step takes the
-news there is, applies what follows, asks the scheduler what ought to happen and goes on until
-nothing more does; then the whole step is put on disk in one transaction, and only then are
-attempts started, stopped and answered. So an event is on disk before what it announces happens,
-and a chain of nodes costs one transaction a node. Only what nobody can see is begun before
-(`Dispatcher.prepare`), since to load a shell takes as long as the disk does.
+Theory of operation. One thread at a time drives the run: it alone folds, decides and writes. It is
+the thread of `drive`; while that waits for news, the dispatcher may let another take a step
+(`Driver.take`). A step takes the news there is, applies what follows, asks the scheduler what
+ought to happen and goes on until nothing more does; then the whole step is put on disk in one
+transaction, and only then are attempts started, stopped and answered. So an event is on disk
+before what it announces happens, and a chain of nodes costs one transaction a node. Only what
+nobody can see is begun before (`Dispatcher.prepare`), since to load a shell takes as long as the
+disk does.
 
 If the journal refuses the step because a lock is taken, the state is folded anew and the same news
 taken again. If it refuses it because somebody else has written (`Stale`), this driver has lost the
@@ -22,7 +24,7 @@ from rflow.compiler.expr import EvalError
 from rflow.compiler.plan import Json
 from rflow.runner import begin, outcomes
 from rflow.runner import events as ev
-from rflow.runner.command import Dispatcher, Message
+from rflow.runner.command import Command, Dispatcher, Message
 from rflow.runner.events import Reason, Record
 from rflow.runner.journal import Fact, Journal, Lock, LockBusy
 from rflow.runner.line import freeze_of, quarantine_of
@@ -63,7 +65,7 @@ class Driver:
 
     `fold` gives the state as the journal has it. `guard` marks the processes of this runner.
     `outdated` says for what a rollback was not prepared: it ends once confirmed, if there is any.
-    `observe` is called with each record, in order, soon after it is on disk.
+    `observe` is called with each record, in order, soon after it is on disk, by whoever drives.
     """
 
     def __init__(
@@ -125,13 +127,17 @@ class Driver:
 
     def step(self, wait: bool = True) -> bool:
         """Take the news there is, waiting for some if `wait`. Whether anything came of it."""
+        before = self.state.length
         messages = self._receive(wait)
+        moved = self.state.length > before  # in another thread, meanwhile
+        if self.state.ended:
+            return moved
         due = self._due()
         changed = self._changed(bool(messages or due))
         if not (messages or due or changed or self.cancel_wanted or self._again):
-            return False
+            return moved
         facts = self.journal.facts(self.run) if changed else []
-        return self._perform(lambda step: self._news(step, messages, facts, due))
+        return self._perform(lambda step: self._news(step, messages, facts, due)) or moved
 
     def drive(self, leave: Callable[[], bool] = lambda: False) -> None:
         """Go on until the run has ended or `leave` says to leave it as it is."""
@@ -143,6 +149,23 @@ class Driver:
                     return
         finally:
             self._tell()
+
+    def take(self, message: Message) -> Callable[[], None]:
+        """Take a step for a message; what is returned puts it on disk. For a dispatcher, in any
+        thread, while the thread of `drive` waits for news."""
+
+        def take(step: Step) -> None:
+            self._news(step, [message], (), ())
+
+        step = self._work_out(take)
+
+        def finish() -> None:
+            self._finish(step, take)
+            # What was just begun goes on for a while: there is time.
+            if self._untold and self._tell_at - self.clock.now() <= TELL_S / 2:
+                self._tell()
+
+        return finish
 
     def next_due(self) -> float | None:
         """When the next time comes that something waits for."""
@@ -157,15 +180,13 @@ class Driver:
             due = self.next_due()
             timeout = POLL_S if due is None else max(0.0, min(POLL_S, due - self.clock.now()))
         messages: list[Message] = []
-        message = None
         if self._untold:
             left = self._tell_at - self.clock.now()
-            if left > 0:
-                message = self.dispatcher.next(min(timeout, left))
-            if message is None:
-                self._tell()
+            # When attempts were just begun there is time to tell; later one may be about to end.
+            timeout = min(timeout, left) if left > TELL_S / 2 else 0.0
+        message = self.dispatcher.next(timeout, self.take)
         if message is None:
-            message = self.dispatcher.next(timeout)
+            self._tell()
         while message is not None:
             messages.append(message)
             message = self.dispatcher.next(0.0) if len(messages) < 256 else None
@@ -226,15 +247,27 @@ class Driver:
     # -- one step ------------------------------------------------------------------------------
 
     def _perform(self, take: Callable[[Step], None]) -> bool:
+        return self._finish(self._work_out(take), take)
+
+    def _work_out(self, take: Callable[[Step], None]) -> Step:
+        """What follows from news; what may be begun before it is on disk, is."""
+        step = self._new_step()
+        take(step)
+        self._follow(step)
+        if not step.take:  # else the step may be refused, and what follows be another
+            for command in _commands(step):
+                self.dispatcher.prepare(command)
+        return step
+
+    def _finish(self, step: Step, take: Callable[[Step], None]) -> bool:
+        """Put a step on disk and do what it says. Whether there was anything to it."""
         while True:
-            step = self._new_step()
-            take(step)
-            self._follow(step)
             try:
                 return self._commit(step)
             except LockBusy:
                 self.state = self.fold()
                 self._held |= _held(self.state)
+                step = self._work_out(take)
 
     def _new_step(self) -> Step:
         locks: dict[str, Lock] = {}
@@ -330,10 +363,6 @@ class Driver:
 
     def _commit(self, step: Step) -> bool:
         status = step.state.status
-        commands = [c for c in step.commands if step.state.node(c.node).open]
-        if not step.take:  # else the step may be refused, and what follows be another
-            for command in commands:
-                self.dispatcher.prepare(command)
         if step.events or step.facts:
             self.journal.transact(
                 self.run,
@@ -354,7 +383,7 @@ class Driver:
                 reply.done()
             else:
                 reply.refuse(refused)
-        for command in commands:
+        for command in _commands(step):
             self.dispatcher.submit(command)
         # Last: after a crash an attempt may be taken up, and ended since the run is cancelled.
         for id in step.stops:
@@ -372,6 +401,11 @@ class Driver:
         if self.observe is not None:
             for record in untold:
                 self.observe(record)
+
+
+def _commands(step: Step) -> list[Command]:
+    """What the step begins; a node may have ended in it again."""
+    return [c for c in step.commands if step.state.node(c.node).open]
 
 
 def _held(state: RunState) -> set[str]:

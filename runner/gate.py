@@ -14,7 +14,7 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from rflow.runner.stop import Stop, Stopping
@@ -29,9 +29,14 @@ _IN_THE_WAY = ("ENV", "BASH_ENV", _LINE)
 
 
 class Gate:
-    """Shut at first. Opened by the driving thread, waited for by the attempt's or its shell."""
+    """Shut at first. Opened by the driving thread, waited for by the attempt's or its shell.
+
+    `on_arrival` is called once, by the attempt's thread when it has come to the gate: where that
+    thread drives the run for a step, it puts the step on disk then, and opens the gate itself.
+    """
 
     def __init__(self) -> None:
+        self.on_arrival: Callable[[], None] | None = None
         self._mutex = threading.Lock()
         self._open = False
         self._opened: threading.Event | None = None  # made for the first thread that waits
@@ -49,8 +54,16 @@ class Gate:
         if self._opened is not None:
             self._opened.set()
 
+    def arrive(self) -> None:
+        """The attempt can go no further before it may act. What `on_arrival` raises."""
+        with self._mutex:
+            arrival, self.on_arrival = self.on_arrival, None
+        if arrival is not None:
+            arrival()
+
     def wait(self, stop: Stop) -> None:
         """Until it is open; Stopping if the attempt is to end."""
+        self.arrive()
         with self._mutex:
             opened = self._opened = None if self._open else self._opened or threading.Event()
         if opened is not None:

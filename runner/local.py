@@ -17,7 +17,7 @@ from rflow.compiler.plan import Json, Plan
 from rflow.plugins.context import NodeError
 from rflow.plugins.host import Host
 from rflow.runner.bench import Bench, LookUp, StartRun
-from rflow.runner.command import Command, Message
+from rflow.runner.command import Command, Message, Take
 from rflow.runner.context import texts
 from rflow.runner.events import AttemptSucceeded, RunCreated
 from rflow.runner.expand import RunGraph, expand
@@ -111,9 +111,9 @@ class LocalDispatcher:
         """End the node's attempt; its outcome still comes."""
         self._pool.stop(node)
 
-    def next(self, timeout_s: float | None) -> Message | None:
-        """The next message, None after `timeout_s` without one (None: wait for ever)."""
-        return self._pool.next(timeout_s)
+    def next(self, timeout_s: float | None, take: Take | None = None) -> Message | None:
+        """The next message; see `Dispatcher.next`."""
+        return self._pool.next(timeout_s, take)
 
     def close(self) -> None:
         """End everything that still goes on, and wait for it."""

@@ -31,6 +31,10 @@ class Mailbox(Generic[T]):
         except RuntimeError:
             return  # it is free already
 
+    def empty(self) -> bool:
+        """Whether there is nothing to be taken now."""
+        return not self._values
+
     def take(self, timeout_s: float | None) -> T | None:
         """The first value; None if there is none after `timeout_s` (None: wait for ever). It may
         be None sooner than that: whoever waits looks at the clock himself."""

@@ -5,6 +5,12 @@ thread of its own for as long as it goes on, and threads are used again. Nothing
 driving thread sleeps in `next` until a message comes or the nearest deadline of an attempt.
 How many attempts go on at once is the scheduler's to say.
 
+Whoever drives has the *turn*, a lock, which the driving thread gives up only while it sleeps. In
+a chain of nodes it would be woken by each attempt just to wake the same attempt's thread again.
+So where nothing else goes on, a thread that brings an outcome and finds the turn free takes the
+step itself, and carries out the attempt that follows, if that may be got ready before it may act:
+the step is put on disk, and the turn given back, when the attempt comes to its gate.
+
 A kind that neither ends nor listens when it is stopped cannot be ended by force. After a while its
 attempt is given up: it fails, is not tried again (two attempts of a node never go on at once), and
 whatever it says later is not heard.
@@ -15,6 +21,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
 
@@ -23,10 +30,10 @@ from rflow.plugins.context import NodeError
 from rflow.plugins.types import Json
 from rflow.runner.attempt import run_attempt
 from rflow.runner.bench import Bench
-from rflow.runner.command import Command, Failed, Intends, Message, Outcome
+from rflow.runner.command import Command, Failed, Intends, Message, Outcome, Stopped, Take
 from rflow.runner.gate import Gate
 from rflow.runner.mailbox import Mailbox
-from rflow.runner.stop import Stop, Why
+from rflow.runner.stop import Stop, Stopping, Why
 
 STUCK_S = 15.0
 """How long after being stopped, beyond the grace, an attempt is waited for."""
@@ -80,6 +87,10 @@ class _Said(Struct, frozen=True):
     body: Outcome | Intends
 
 
+_WAKE = object()
+"""Put in for a driving thread that is to look around."""
+
+
 class Pool:
     """See `runner.command.Dispatcher`. For one run, and one driving thread."""
 
@@ -87,7 +98,17 @@ class Pool:
         self._bench = bench
         self._stuck_s = stuck_s
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._said: Mailbox[_Said] = Mailbox()
+        self._said: Mailbox[_Said | object] = Mailbox()
+        self._turn = threading.Lock()  # what follows is for whoever has it
+        self._turn.acquire()
+        self._take: Take | None = None
+        """How a step is taken by another than the driving thread; None while that does so."""
+        self._stepping = False
+        """Whether another thread is taking one."""
+        self._own: _Job | None = None
+        """What that thread is to carry out itself."""
+        self._broken: BaseException | None = None
+        """What went wrong there, for the driving thread."""
         self._going: dict[str, _Job] = {}
         self._stuck: set[_Job] = set()
         self._threads: list[threading.Thread] = []
@@ -101,7 +122,12 @@ class Pool:
         no time to be gained: it would be taken from them."""
         early = command.mode == "run" and command.kind in self._bench.early
         if early and not self._going and not command.reads_secrets:
-            self._begin(_Job(command, Gate()))
+            job = _Job(command, Gate())
+            if self._stepping:
+                self._going[command.node] = self._own = job
+                self._idle -= 1
+            else:
+                self._begin(job)
 
     def submit(self, command: Command) -> None:
         """Begin; returns at once."""
@@ -135,8 +161,10 @@ class Pool:
         if job is not None:
             self._stop(job, "cancelled")
 
-    def next(self, timeout_s: float | None) -> Message | None:
-        """The next message, None after `timeout_s` without one (None: wait for ever)."""
+    def next(self, timeout_s: float | None, take: Take | None = None) -> Message | None:
+        """The next message, None after `timeout_s` without one (None: wait for ever), or sooner.
+        While it waits, a thread of an attempt may hand its message to `take`; what that raises is
+        raised here."""
         now = time.monotonic()
         until = None if timeout_s is None else now + timeout_s
         while True:
@@ -147,13 +175,28 @@ class Pool:
             wake_at = until
             if self._deadlines and (wake_at is None or self._deadlines[0][0] < wake_at):
                 wake_at = self._deadlines[0][0]
-            said = self._said.take(None if wake_at is None else wake_at - now)
-            if said is not None:
+            said = self._listen(None if wake_at is None else wake_at - now, take)
+            if isinstance(said, _Said):
                 if (message := self._heard(said)) is not None:
                     return message
-            elif until is not None and now >= until:
+            elif said is _WAKE or (until is not None and now >= until):
                 return None
             now = time.monotonic()
+
+    def _listen(self, timeout_s: float | None, take: Take | None) -> _Said | object | None:
+        """What is said next; meanwhile the turn is free, if there is a `take`."""
+        if take is None or not self._said.empty() or (timeout_s is not None and timeout_s <= 0):
+            return self._said.take(timeout_s)
+        self._take = take
+        self._turn.release()
+        try:
+            said = self._said.take(timeout_s)
+        finally:
+            self._turn.acquire()
+            self._take = None
+        if self._broken is not None:
+            raise self._broken
+        return said
 
     def close(self) -> None:
         """End everything that still goes on, and wait for it. What it says is not heard."""
@@ -223,11 +266,69 @@ class Pool:
 
     def _work(self) -> None:
         thread = threading.current_thread()
-        while (job := self._next_job()) is not None:
+        job: _Job | None = None
+        while (job := job or self._next_job()) is not None:
             job.thread = thread
             announce = partial(self._announce, job)
             outcome = run_attempt(self._bench, job.command, job.stop, announce, job.gate)
-            self._said.put(_Said(job, outcome))
+            if job.gate is not None:  # it may have ended before it came there
+                try:
+                    job.gate.arrive()
+                except Stopping:
+                    outcome = Stopped()
+            job = self._hand_over(job, outcome)
+
+    def _hand_over(self, job: _Job, outcome: Outcome) -> _Job | None:
+        """Say how an attempt has ended, or take the step that follows. What this thread is to
+        carry out next, None if that is not known yet."""
+        if self._take is not None and self._turn.acquire(blocking=False):
+            if self._may_step(job):
+                return self._step(_Said(job, outcome), self._take)
+            self._turn.release()
+        self._said.put(_Said(job, outcome))
+        return None
+
+    def _may_step(self, job: _Job) -> bool:
+        alone = len(self._going) == 1 and not job.given_up and self._said.empty()
+        return alone and self._take is not None and self._broken is None
+
+    def _step(self, said: _Said, take: Take) -> _Job | None:
+        """Take a step; see `_hand_over`. The turn is given up here, or by `_arrived`."""
+        own: _Job | None = None
+        self._stepping = True
+        try:
+            message = self._heard(said)
+            assert message is not None
+            finish = take(message)
+            if (own := self._own) is not None:
+                assert own.gate is not None
+                own.gate.on_arrival = partial(self._arrived, own, finish)
+                return own
+            finish()
+            own, self._own = self._own, None
+        except BaseException as error:
+            self._broken = error
+            if self._own is not None:  # it will not begin
+                del self._going[self._own.command.node]
+                self._idle += 1
+        finally:
+            self._stepping, self._own = False, None
+        self._said.put(_WAKE)
+        self._turn.release()
+        return own
+
+    def _arrived(self, job: _Job, finish: Callable[[], None]) -> None:
+        """The attempt that this thread carries out, the turn still being its own, has come to its
+        gate. Stopping if its start cannot be put on disk."""
+        try:
+            finish()
+        except BaseException as error:
+            self._broken = error
+            job.stop.request("lost")
+            self._said.put(_WAKE)
+            raise Stopping from error
+        finally:
+            self._turn.release()
 
     def _next_job(self) -> _Job | None:
         """What to do next; None to end. Where there is nothing yet, there is time to tidy."""

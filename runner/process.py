@@ -73,6 +73,8 @@ def run_program(
             argv = waiting
     program = _Program(argv, cwd, env, stop, output, input, capture, door)
     try:
+        if gate is not None:
+            gate.arrive()
         meanwhile()
         program.watch(timeout_s, grace_s)
     except BaseException:

@@ -22,6 +22,7 @@ from rflow.runner.command import (
     Outcome,
     Stopped,
     Succeeded,
+    Take,
 )
 from rflow.runner.expand import RunGraph
 from rflow.runner.node_state import UNDO
@@ -165,7 +166,7 @@ class Actors:
         if node in self.going:
             self.going[node].stopped = True
 
-    def next(self, timeout_s: float | None) -> Message | None:
+    def next(self, timeout_s: float | None, take: Take | None = None) -> Message | None:
         """The next message."""
         return self.messages.popleft() if self.messages else None
 

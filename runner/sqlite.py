@@ -56,7 +56,8 @@ _ENDED = (
 
 
 class SqliteJournal(SqliteReading):
-    """See `runner.journal.Journal`. For one thread; other threads open their own."""
+    """See `runner.journal.Journal`. For one thread at a time: those that do not take turns open
+    their own."""
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:

@@ -117,7 +117,9 @@ def open_database(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     with Guarded(path):
         if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             return _open_to_look(path, busy_timeout_s)
-        db = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
+        db = sqlite3.connect(
+            path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
         try:
             _check(db, path)
             db.execute("PRAGMA synchronous = FULL")

@@ -26,7 +26,16 @@ from rflow.plugins.types import Json
 from rflow.runner import creating
 from rflow.runner import events as ev
 from rflow.runner.artifacts import ArtifactStore
-from rflow.runner.command import Command, Failed, Intends, Message, NotDone, Stopped, Succeeded
+from rflow.runner.command import (
+    Command,
+    Failed,
+    Intends,
+    Message,
+    NotDone,
+    Stopped,
+    Succeeded,
+    Take,
+)
 from rflow.runner.drive import Driver
 from rflow.runner.events import Event, Record
 from rflow.runner.journal import Claim, Stale
@@ -273,7 +282,7 @@ class Dispatcher:
         if node in self.going:
             self.going[node].stopped = True
 
-    def next(self, timeout_s: float | None) -> Message | None:
+    def next(self, timeout_s: float | None, take: Take | None = None) -> Message | None:
         return self.messages.popleft() if self.messages else None
 
     def close(self) -> None:

@@ -39,6 +39,7 @@ from rflow.runner.command import (
     ParkedAt,
     Stopped,
     Succeeded,
+    Take,
 )
 from rflow.runner.drive import Driver
 from rflow.runner.events import NO_REASON, Record
@@ -320,7 +321,10 @@ class FakeDispatcher:
         if node in self.going:
             self.going[node].stopped = True
 
-    def next(self, timeout_s: float | None) -> Message | None:
+    def next(self, timeout_s: float | None, take: Take | None = None) -> Message | None:
+        if self.messages and take is not None and self.random.random() < 0.5:
+            take(self.messages.popleft())()
+            return None
         return self.messages.popleft() if self.messages else None
 
     def close(self) -> None:
