@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rflow.compiler.plan import Contract, Node, Place, Plan, Retry
+from rflow.plugins import Context
+from rflow.plugins import node as author
 from rflow.runner.bench import Bench
 from rflow.runner.command import Command
+from rflow.runner.gate import held
 from rflow.runner.guard import Guard
 from rflow.runner.journal import RunSummary
 from rflow.runner.spawn import base_environment
 from rflow.runner.sqlite import SqliteJournal
 from rflow.runner.state_dir import StateDir
+
+WAIT_S = 30.0  # for what comes at once; only a failure takes this long
+
+needs_dash = pytest.mark.skipif(
+    held(["/bin/sh", "-eu", "-c", ""], {}) is None, reason="only dash is started before it may act"
+)
+
+
+@dataclass(frozen=True)
+class Early(author.Node, kind="test.early", early=True):
+    """Does what the test says."""
+
+    do: Any = None
+
+    def run(self, ctx: Context) -> Any:
+        return self.do(ctx)
+
+
+def until(what: Callable[[], Any]) -> Any:
+    """Wait for it."""
+    over = time.monotonic() + WAIT_S
+    while not (found := what()):
+        assert time.monotonic() < over
+        time.sleep(0.005)
+    return found
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rflow.plugins import Context, Node
+from rflow.plugins import Context
 from rflow.plugins.kinds.sh import Sh
 from rflow.runner import gate
 from rflow.runner.bench import Bench
@@ -28,23 +27,9 @@ from rflow.runner.process import run_program
 from rflow.runner.spawn import base_environment
 from rflow.runner.stop import Stop, Stopping
 
-from .conftest import command_of, plan_node
+from .conftest import WAIT_S, Early, command_of, needs_dash, plan_node, until
 
-WAIT_S = 30.0
 SH = ["/bin/sh", "-eu", "-c"]
-
-needs_dash = pytest.mark.skipif(
-    held([*SH, ""], {}) is None, reason="only where the shell is dash is it started before"
-)
-
-
-def until(what: Callable[[], Any]) -> Any:
-    """Wait for it."""
-    over = time.monotonic() + WAIT_S
-    while not (found := what()):
-        assert time.monotonic() < over
-        time.sleep(0.005)
-    return found
 
 
 def sleeping_shells() -> Iterator[tuple[int, int, bytes]]:
@@ -234,16 +219,6 @@ def test_which_shells_wait_by_themselves() -> None:
 
 
 # -- in the pool -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Early(Node, kind="test.early", early=True):
-    """Does what the test says."""
-
-    do: Any = None
-
-    def run(self, ctx: Context) -> Any:
-        return self.do(ctx)
 
 
 NODES = [

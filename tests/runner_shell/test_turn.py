@@ -5,34 +5,25 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from rflow.cli.flows import flows_of
-from rflow.plugins import Context, Node
+from rflow.plugins import Context
 from rflow.plugins.host import Host
 from rflow.runner import drive
 from rflow.runner.bench import Bench
 from rflow.runner.command import Message
 from rflow.runner.events import AttemptStarted, Record
-from rflow.runner.gate import held
 from rflow.runner.journal import JournalError, Stale
 from rflow.runner.pool import Pool
 from rflow.runner.problems import FULL
 from rflow.runner.service import Service, Stop
 from rflow.runner.sqlite import SqliteJournal
 
-from .conftest import command_of, plan_node
-
-WAIT_S = 20.0
-
-needs_dash = pytest.mark.skipif(
-    held(["/bin/sh", "-eu", "-c", ""], {}) is None, reason="only dash is started before it may act"
-)
+from .conftest import WAIT_S, Early, command_of, needs_dash, plan_node, until
 
 CHAIN = """rflow 1
 flow release {
@@ -202,14 +193,6 @@ def unwoken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive, "POLL_S", 10 * WAIT_S)
 
 
-def until(what: Callable[[], bool]) -> None:
-    """Wait for it."""
-    over = time.monotonic() + WAIT_S
-    while not what():
-        assert time.monotonic() < over
-        time.sleep(0.001)
-
-
 def in_time(do: Callable[[], Any]) -> Any:
     """What it gives, in a thread that is not waited for for ever."""
     found: list[Any] = []
@@ -243,16 +226,6 @@ def test_a_shell_is_there_before_its_start_is_written(place: Callable[[str], Pla
     one.drive()
     # But for the last, each of its steps begins an attempt.
     assert len(one.journal.held) >= one.journal.writers.count("rflow-attempt-1") - 1
-
-
-@dataclass(frozen=True)
-class Early(Node, kind="test.early", early=True):
-    """Does what the test says."""
-
-    do: Any = None
-
-    def run(self, ctx: Context) -> Any:
-        return self.do(ctx)
 
 
 def test_after_a_step_that_could_not_be_written_no_other_is_taken(
