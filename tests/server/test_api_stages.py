@@ -76,15 +76,15 @@ def test_several_persons_confirm_where_the_stage_says_so(open_api: Callable[[str
     policy = api("view").get(f"/runs/{first}/rollback").json()["policy"]
     assert policy["rollback_count"] == 2
     back = api("approve").post(f"/runs/{first}/rollback", json={}).json()["run"]
-    approved(api, back, "confirm")
-    twice = {"decision": "approve", "node": "confirm"}
-    wait_for(
-        lambda: (
-            api("approve").post(f"/runs/{back}/decisions", json=twice).status_code == 409 or None
-        )
-    )
+    yes = {"decision": "approve", "node": "confirm"}
+
+    def refused() -> bool:  # as soon as the yes of who started it has been taken
+        answer = api("approve").post(f"/runs/{back}/decisions", json=yes)
+        return not answer.is_success and answer.json()["code"] == "RF934"
+
+    wait_for(refused)
     assert site(api) == "two"
-    assert api("admin").post(f"/runs/{back}/decisions", json=twice).is_success
+    assert api("admin").post(f"/runs/{back}/decisions", json=yes).is_success
     assert api.ended(back) == "success"
     assert site(api) == "one"
 
