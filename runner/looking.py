@@ -41,16 +41,18 @@ class Looking:
         self._graphs: dict[tuple[str, str], RunGraph] = {}
 
     def resolve(self, text: str) -> str:
-        """The id of the run that is meant: an id, the beginning of one, a name, or `last`."""
+        """The id of the run that is meant: an id, a name, the beginning of an id, or `last`. What
+        comes first goes first: no run's id can get in the way of a name."""
         if text == "last":
             runs = self.journal.runs(limit=1)
             if not runs:
                 raise StateError(refusals.NO_RUN, "there is no run yet", "start one: `rflow run`")
             return runs[0].run
-        found = self.journal.find(text)
-        exact = [r for r in found if r.run == text]
-        if len(found) == 1 or exact:
-            return (exact or found)[0].run
+        fitting = self.journal.find(text)
+        found = [r for r in fitting if r.run == text]
+        found = found or [r for r in fitting if r.name == text] or fitting
+        if len(found) == 1:
+            return found[0].run
         if not found:
             raise StateError(
                 refusals.NO_RUN, f"there is no run `{text}`", "`rflow runs` lists those there are"

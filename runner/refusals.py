@@ -18,7 +18,7 @@ NO_RUN = Problem(
 AMBIGUOUS_RUN = Problem(
     "RF931",
     "several runs are meant",
-    "The beginning of an id, or a name, fits more than one run. Give more of the id.",
+    "A name is that of several runs, or an id of several runs begins so. Give more of the id.",
 )
 ENDED = Problem(
     "RF932",

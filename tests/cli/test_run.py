@@ -357,6 +357,25 @@ def test_renaming_and_finding(rflow: Rflow, hello: Path) -> None:
     assert len(json.loads(rflow("runs", "--format", "json").stdout)) == 3
 
 
+def test_a_name_goes_before_the_beginning_of_an_id(rflow: Rflow, hello: Path) -> None:
+    def ran(*words: str) -> str:
+        rflow("run", "hello.rflow", "--yes", *words)
+        return str(last(rflow)["run"])
+
+    def meant(text: str) -> object:
+        return json.loads(rflow("show", text, "--format", "json").stdout)["run"]
+
+    first = ran()
+    named = ran("--name", first[:7])
+    assert meant(first[:7]) == named
+    ran("--name", first)
+    assert meant(first) == first
+    again = ran("--name", first[:7])
+    several = rflow("show", first[:7])
+    assert several.returncode == entry.USAGE
+    assert f"error[RF931]: `{first[:7]}` may mean any of 2 runs: {again}, {named}" in several.stderr
+
+
 @pytest.mark.parametrize(
     "argv",
     [
