@@ -128,16 +128,14 @@ class Driver:
     def step(self, wait: bool = True) -> bool:
         """Take the news there is, waiting for some if `wait`. Whether anything came of it."""
         before = self.state.length
-        messages = self._receive(wait)
-        moved = self.state.length > before  # in another thread, meanwhile
-        if self.state.ended:
-            return moved
-        due = self._due()
-        changed = self._changed(bool(messages or due))
-        if not (messages or due or changed or self.cancel_wanted or self._again):
-            return moved
-        facts = self.journal.facts(self.run) if changed else []
-        return self._perform(lambda step: self._news(step, messages, facts, due)) or moved
+        messages = self._receive(wait)  # meanwhile another thread may have taken steps
+        if not self.state.ended:
+            due = self._due()
+            changed = self._changed(bool(messages or due))
+            if messages or due or changed or self.cancel_wanted or self._again:
+                facts = self.journal.facts(self.run) if changed else []
+                self._perform(lambda step: self._news(step, messages, facts, due))
+        return self.state.length > before
 
     def drive(self, leave: Callable[[], bool] = lambda: False) -> None:
         """Go on until the run has ended or `leave` says to leave it as it is."""
@@ -246,8 +244,8 @@ class Driver:
 
     # -- one step ------------------------------------------------------------------------------
 
-    def _perform(self, take: Callable[[Step], None]) -> bool:
-        return self._finish(self._work_out(take), take)
+    def _perform(self, take: Callable[[Step], None]) -> None:
+        self._finish(self._work_out(take), take)
 
     def _work_out(self, take: Callable[[Step], None]) -> Step:
         """What follows from news; what may be begun before it is on disk, is."""
@@ -259,8 +257,8 @@ class Driver:
                 self.dispatcher.prepare(command)
         return step
 
-    def _finish(self, step: Step, take: Callable[[Step], None]) -> bool:
-        """Put a step on disk and do what it says. Whether there was anything to it."""
+    def _finish(self, step: Step, take: Callable[[Step], None]) -> None:
+        """Put a step on disk and do what it says."""
         while True:
             try:
                 return self._commit(step)
@@ -361,7 +359,7 @@ class Driver:
                 found[output.name] = None
         return found
 
-    def _commit(self, step: Step) -> bool:
+    def _commit(self, step: Step) -> None:
         status = step.state.status
         if step.events or step.facts:
             self.journal.transact(
@@ -393,7 +391,6 @@ class Driver:
         self._untold.extend(step.events)
         if len(self._untold) > UNTOLD_MAX or self.state.ended:
             self._tell()
-        return bool(step.events)
 
     def _tell(self) -> None:
         """Tell the observer."""

@@ -87,8 +87,8 @@ class _Said(Struct, frozen=True):
     body: Outcome | Intends
 
 
-_WAKE = object()
-"""Put in for a driving thread that is to look around."""
+class _Wake:
+    """Put in for a driving thread that is to look around."""
 
 
 class Pool:
@@ -98,7 +98,7 @@ class Pool:
         self._bench = bench
         self._stuck_s = stuck_s
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._said: Mailbox[_Said | object] = Mailbox()
+        self._said: Mailbox[_Said | _Wake] = Mailbox()
         self._turn = threading.Lock()  # what follows is for whoever has it
         self._turn.acquire()
         self._take: Take | None = None
@@ -179,11 +179,11 @@ class Pool:
             if isinstance(said, _Said):
                 if (message := self._heard(said)) is not None:
                     return message
-            elif said is _WAKE or (until is not None and now >= until):
+            elif said is not None or (until is not None and now >= until):
                 return None
             now = time.monotonic()
 
-    def _listen(self, timeout_s: float | None, take: Take | None) -> _Said | object | None:
+    def _listen(self, timeout_s: float | None, take: Take | None) -> _Said | _Wake | None:
         """What is said next; meanwhile the turn is free, if there is a `take`."""
         if take is None or not self._said.empty() or (timeout_s is not None and timeout_s <= 0):
             return self._said.take(timeout_s)
@@ -313,7 +313,7 @@ class Pool:
                 self._idle += 1
         finally:
             self._stepping, self._own = False, None
-        self._said.put(_WAKE)
+        self._said.put(_Wake())
         self._turn.release()
         return own
 
@@ -325,7 +325,7 @@ class Pool:
         except BaseException as error:
             self._broken = error
             job.stop.request("lost")
-            self._said.put(_WAKE)
+            self._said.put(_Wake())
             raise Stopping from error
         finally:
             self._turn.release()

@@ -3,11 +3,14 @@ thread would have done, and it is woken for all that is left to it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 from rflow.cli.flows import flows_of
@@ -25,6 +28,7 @@ from rflow.runner.sqlite import SqliteJournal
 
 from .conftest import WAIT_S, Early, command_of, needs_dash, plan_node, until
 
+T = TypeVar("T")
 CHAIN = """rflow 1
 flow release {
   node a: sh { script = "echo a >> done"  pure }
@@ -138,6 +142,20 @@ class Watched(SqliteJournal):
         return super().transact(*args, **parts)
 
 
+def in_time(do: Callable[[], T]) -> T:
+    """What it gives or raises, in a thread that is not waited for for ever."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(do())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result(WAIT_S)
+
+
 class Place:
     """A flow in a folder, and a run of it."""
 
@@ -157,14 +175,16 @@ class Place:
         return self.journal
 
     def drive(self, until: Literal["end", "wait"] = "end", stop: Stop | None = None) -> str:
-        """Drive the run; its status."""
+        """Drive the run, in a thread that is not waited for for ever; its status."""
         seen: list[int] = []
-        summary = self.service.drive(
+        drive = partial(
+            self.service.drive,
             self.run,
             observe=lambda record: seen.append(record.number),
             stop=Stop() if stop is None else stop,
             until=until,
         )
+        summary = in_time(drive)
         assert seen == [*range(seen[0], seen[0] + len(seen))]
         return summary.status
 
@@ -193,22 +213,12 @@ def unwoken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drive, "POLL_S", 10 * WAIT_S)
 
 
-def in_time(do: Callable[[], Any]) -> Any:
-    """What it gives, in a thread that is not waited for for ever."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(do()), daemon=True)
-    thread.start()
-    thread.join(WAIT_S)
-    assert found, "it did not end"
-    return found[0]
-
-
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.usefixtures("unwoken")
 def test_nothing_waits_for_a_look_around(place: Callable[[str], Place], form: str) -> None:
     text, status, done = FORMS[form]
     one = place(text)
-    assert in_time(one.drive) == status
+    assert one.drive() == status
     assert one.done() == done
 
 
@@ -283,43 +293,32 @@ flow release {
 }
 """
     )
-    assert in_time(lambda: one.drive(until="wait")) == "waiting"
+    assert one.drive(until="wait") == "waiting"
     assert one.done() == ["a", "b"]
 
 
-@pytest.mark.parametrize("wrong", ["full", "stale"])
+@pytest.mark.parametrize(
+    "wrong",
+    [JournalError(FULL, "the disk is full", "make room"), Stale("the run", 1, 2)],
+    ids=["full", "stale"],
+)
 def test_a_step_that_cannot_be_written_is_not_taken(
-    place: Callable[[str], Place], wrong: str
+    place: Callable[[str], Place], wrong: Exception
 ) -> None:
     """At each write in turn: nothing that was not written has begun, and the run goes on."""
     one = place(CHAIN)
-    status, at = "", 0
+    status, times = "", 0
     while status != "success":
-        at += 1
-        assert at < 20
+        assert times < 20
         journal = one.renewed()
-        journal.wrong_at = 2  # the first is that the run goes on
-        journal.wrong = (
-            JournalError(FULL, "the disk is full", "make room")
-            if wrong == "full"
-            else Stale(one.run, 1, 2)
-        )
-        if at % 2 == 0:
-            journal.wrong_at = 3
-        try:
-            status = in_time(lambda: _or_error(one.drive))
-        finally:
-            journal.wrong = None
+        # The first write is that the run goes on.
+        journal.wrong, journal.wrong_at = wrong, 2 + times % 2
+        with contextlib.suppress(JournalError):
+            status = one.drive()
         started = [r for r in journal.read(one.run) if isinstance(r.event, AttemptStarted)]
         assert len(one.done()) <= len(started)
+        times += 1
     assert sorted(set(one.done())) == ["a", "b", "c1", "d"]
-
-
-def _or_error(drive: Callable[[], str]) -> str:
-    try:
-        return drive()
-    except JournalError as error:
-        return str(error)
 
 
 def test_a_run_is_cancelled_whoever_drives_it(place: Callable[[str], Place]) -> None:
@@ -339,5 +338,5 @@ flow release {
         stop.cancel()
 
     threading.Thread(target=cancel, daemon=True).start()
-    assert in_time(lambda: one.drive(stop=stop)) == "cancelled"
+    assert one.drive(stop=stop) == "cancelled"
     assert one.done() == ["a", "b"]
