@@ -4,6 +4,10 @@ Theory of operation. A listener waits in the event loop and holds no thread. One
 journal's version, and at the sizes of the logs of the runs that somebody listens to, and wakes
 them; each then reads for itself what is new, at its own pace. Nothing is kept for a listener, so a
 slow one costs nothing, and one that was away reads on from where it was.
+
+Whoever read before they began to listen says which `turn` it was then, and is woken at once if it
+is another now. So that nothing falls in between, the turn is counted before it is looked who
+listens, and who listens is told the turn after they are entered.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -57,7 +62,8 @@ class News:
         self._wanted = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="news", daemon=True)
-        self._turn = 0
+        self.turn = time.time_ns() // 1_000_000
+        """Grows with every change that is seen, and from one start of the server to the next."""
         self._runs: tuple[int, dict[str, RunSummary]] = (-1, {})
         self._reading = threading.Lock()
 
@@ -65,7 +71,7 @@ class News:
         """The runs that go on and the newest ones, as they were at the last change that was seen:
         read once for all who listen."""
         with self._reading:
-            turn = self._turn
+            turn = self.turn
             if self._runs[0] != turn:
                 service = self._server.services.here()
                 found = {run.run: run for run in service.runs(limit=RECENT)}
@@ -74,12 +80,15 @@ class News:
             return self._runs[1]
 
     @contextmanager
-    def listen(self, run: str = "") -> Iterator[Listener]:
-        """Listen, within an event loop. What changes from now on is told."""
+    def listen(self, run: str = "", seen: int | None = None) -> Iterator[Listener]:
+        """Listen, within an event loop. What changes from now on is told, and what has changed
+        since the turn `seen`, before which the listener read."""
         listener = Listener(run)
         with self._lock:
             listener.ended = self._end.is_set()
             self._listeners.add(listener)
+        if seen is not None and (run or seen != self.turn):  # logs grow without a turn
+            listener.wake()
         self._wanted.set()
         try:
             yield listener
@@ -115,14 +124,14 @@ class News:
         while not self._end.is_set():
             self._wanted.wait()
             self._end.wait(LOOK_S)
-            listeners = self._now()
-            if not listeners:
+            if not self._now():
                 self._wanted.clear()
                 if self._now():  # somebody came in between
                     self._wanted.set()
                 continue
             before, version = version, self._version(version)
-            self._turn += version != before
+            self.turn += version != before
+            listeners = self._now()
             runs = {listener.run for listener in listeners if listener.run}
             old, sizes = sizes, {run: self._size(run) for run in runs}
             for listener in listeners:

@@ -19,15 +19,16 @@ BEAT_S = 15.0
 
 
 @router.get("/live")
-async def live(request: Request, who: View, run: str = "") -> Response:
-    """Server-sent events without content: there is news, of a run or of all of them."""
-    return EventStream(_stream(request, who, run))
+async def live(request: Request, who: View, run: str = "", seen: int = 0) -> Response:
+    """Server-sent events without content: there is news, of a run or of all of them, since the
+    turn in which the page was made."""
+    return EventStream(_stream(request, who, run, seen))
 
 
-async def _stream(request: Request, who: Principal, run: str) -> AsyncIterator[bytes]:
+async def _stream(request: Request, who: Principal, run: str, seen: int) -> AsyncIterator[bytes]:
     news: News = request.app.state.news
     looked = time.monotonic()
-    with news.listen(run) as listener:
+    with news.listen(run, seen) as listener:
         yield b"retry: 1000\n\nevent: hello\ndata: \n\n"
         while not listener.ended:
             told = await listener.wait(BEAT_S)

@@ -90,6 +90,7 @@ def render(template: str, request: Request, status: int = 200, **values: Any) ->
             viewer=(viewer := getattr(request.state, "viewer", None)),
             may=lambda role: viewer is not None and includes(viewer.role, role),
             csrf=getattr(request.state, "csrf", ""),
+            turn=getattr(request.state, "turn", 0),
             waiting=_waiting(request) if viewer is not None else 0,
             **values,
         )

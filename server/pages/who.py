@@ -64,7 +64,8 @@ def check_same_origin(request: Request) -> None:
 
 
 class Sees(Needs):
-    """Like `Needs`, and lets the page know who looks at it."""
+    """Like `Needs`, and lets the page know who looks at it, and from which turn of the news on what
+    it shows may be old."""
 
     def __call__(
         self,
@@ -74,6 +75,7 @@ class Sees(Needs):
         """Who it is; see `Needs`."""
         found = super().__call__(request, given)
         request.state.viewer = found
+        request.state.turn = request.app.state.news.turn
         return found
 
 
