@@ -7,7 +7,8 @@ slow one costs nothing, and one that was away reads on from where it was.
 
 Whoever read before they began to listen says which `turn` it was then, and is woken at once if it
 is another now. So that nothing falls in between, the turn is counted before it is looked who
-listens, and who listens is told the turn after they are entered.
+listens, and who listens is told the turn after they are entered. Logs grow without a turn: who
+listens to a run is woken by the first look in any case.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Listener:
 
     def __init__(self, run: str) -> None:
         self.run = run
+        self.size = -1
+        """The bytes of the run's logs when it was looked at last, -1 before."""
         self.ended = False
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
@@ -87,7 +90,7 @@ class News:
         with self._lock:
             listener.ended = self._end.is_set()
             self._listeners.add(listener)
-        if seen is not None and (run or seen != self.turn):  # logs grow without a turn
+        if seen not in (None, self.turn):
             listener.wake()
         self._wanted.set()
         try:
@@ -120,7 +123,6 @@ class News:
 
     def _loop(self) -> None:
         version = -1
-        sizes: dict[str, int] = {}
         while not self._end.is_set():
             self._wanted.wait()
             self._end.wait(LOOK_S)
@@ -133,11 +135,12 @@ class News:
             self.turn += version != before
             listeners = self._now()
             runs = {listener.run for listener in listeners if listener.run}
-            old, sizes = sizes, {run: self._size(run) for run in runs}
+            sizes = {"": -1} | {run: self._size(run) for run in runs}
             for listener in listeners:
-                run = listener.run
-                if version != before or (run and sizes[run] != old.get(run)):
+                size = sizes[listener.run]
+                if version != before or size != listener.size:
                     listener.wake()
+                listener.size = size
         self._server.services.leave()
 
     def _version(self, before: int) -> int:
